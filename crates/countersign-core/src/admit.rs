@@ -5,7 +5,9 @@
 //! [`authenticate`] turns it into [`Authenticated`], the proof that whom it names has signed it with a key that holds;
 //! [`admit`] checks that this actor may say this now.
 
+mod absence;
 mod change;
+mod delegation;
 mod epoch;
 mod evidence;
 mod files;
@@ -167,6 +169,9 @@ pub fn authenticate<'a>(
         )
         .hint("sign with a key of the person that the statement names"));
     };
+    if body.needs_presence() {
+        absence::need_presence(state, &signers, now)?;
+    }
     match body {
         Body::Publication(Publication { change: None, .. }) => need_two_people(state, &signers, &PUBLISHING, now)?,
         Body::Erasure(_) => {
@@ -211,6 +216,10 @@ pub fn authenticate<'a>(
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(

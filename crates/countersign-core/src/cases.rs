@@ -25,7 +25,7 @@ use crate::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView, Worked},
     statement::Seen,
 };
 
@@ -151,6 +151,8 @@ struct Given {
     working_hours: Option<bool>,
     /// Hours since the log took the revision. Left out: none.
     waiting_hours: Option<u32>,
+    /// How many working hours of the owners have passed since the revision was proposed; none, where it is not said.
+    worked_hours: Option<u32>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -488,7 +490,11 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
     let open = given.window != Some(Shutter::Shut);
-    let calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    let mut calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    if let Some(hours) = given.worked_hours {
+        let all = snapshot.so_far().targets.iter().map(|view| view.target.clone());
+        calendar.worked = all.map(|target| (target, Worked { since: SAMPLE_NOW, hours })).collect();
+    }
     Ok(snapshot.calendar(calendar).build())
 }
 

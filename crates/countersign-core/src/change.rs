@@ -324,6 +324,13 @@ impl Change {
         }
     }
 
+    /// Which roles of others whoever approved last had then, by whom.
+    pub(crate) fn know_delegations(&mut self, delegated: BTreeMap<Digest, ActorId>) {
+        if let Some(approval) = self.approvals.last_mut() {
+            approval.delegated = delegated;
+        }
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -356,6 +363,7 @@ impl Change {
                     statement: admitted.payload,
                     at,
                     epoch,
+                    delegated: BTreeMap::new(),
                 });
             }
             Body::Rejection(rejection) => {
@@ -516,6 +524,10 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Away(_)
+            | Body::Back(_)
+            | Body::Delegation(_)
+            | Body::DelegationEnd(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
@@ -642,7 +654,7 @@ impl Change {
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver may count or whose key signed its commits and the workloads whose evidence may (a
+    /// the people whose approval or waiver may count, those whose roles they have by delegation, those whose key signed its commits and the workloads whose evidence may (a
     /// revocation of that stands in their own stream), and the gate.
     /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
     pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
@@ -652,7 +664,8 @@ impl Change {
         }
         let current = self.current_ref();
         let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
-        let approved = approved.map(|approval| &approval.by);
+        // Whose role somebody has by delegation, that ends with their key.
+        let approved = approved.flat_map(|approval| approval.delegated.values().chain([&approval.by]));
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         // Also whose token is not there: what a decision was taken from does not change with it.
         let attested = self.evidence.iter().filter(|evidence| Some(evidence.revision) == current);

@@ -11,7 +11,6 @@ use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, 
 use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
-    facts::{GitFacts, Identities},
     frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
@@ -22,11 +21,14 @@ use crate::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
         governance_stream, person_stream, target_stream,
     },
-    subject::{Subject, Transition},
 };
 
+mod absence;
+mod found;
 mod landing;
 mod rejections;
+
+pub use self::found::found;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -224,11 +226,18 @@ impl State {
                 self.take_landing(admitted)?;
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let governance = Arc::clone(&self.governance);
+                let delegated = match &admitted.statement.body {
+                    Body::Approval(_) => self.delegated_to(by, admitted.at)?,
+                    _ => BTreeMap::new(),
+                };
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
+                    }
+                    if matches!(admitted.statement.body, Body::Approval(_)) {
+                        change.know_delegations(delegated);
                     }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
                         change.know_signers(&governance.catalog);
@@ -267,6 +276,9 @@ impl State {
             // Governance says it.
             | Body::KeyRotation(_)
             | Body::Recovery(_) => {}
+            Body::Away(_) | Body::Back(_) | Body::Delegation(_) | Body::DelegationEnd(_) => {
+                self.apply_to_people(admitted);
+            }
         }
         Ok(())
     }
@@ -549,6 +561,10 @@ impl State {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Away(_)
+            | Body::Back(_)
+            | Body::Delegation(_)
+            | Body::DelegationEnd(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
@@ -606,91 +622,4 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
             found.join(", ")
         ),
     ))
-}
-
-/// The blobs that admission has to see, parsed.
-pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
-    let statement = signed.statement();
-    let read = |digest: &Digest, what: &str| {
-        blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
-    };
-    let (subject, facts, identities, transition) = match &statement.body {
-        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
-        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
-        Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
-        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
-        // What these say, admission reads in the statement itself.
-        Body::Genesis(_)
-        | Body::Publication(_)
-        | Body::KeyRevocation(_)
-        | Body::RevocationConfirmation(_)
-        | Body::KeyRotation(_)
-        | Body::Freeze(_)
-        | Body::FreezeLift(_)
-        | Body::Recovery(_)
-        | Body::GateRegistration(_)
-        | Body::Approval(_)
-        | Body::Rejection(_)
-        | Body::RejectionLift(_)
-        | Body::RejectionSetAside(_)
-        | Body::Withdrawal(_)
-        | Body::ApprovalWithdrawal(_)
-        | Body::Comment(_)
-        | Body::Label(_)
-        | Body::Evidence(_)
-        | Body::Disclosure(_)
-        | Body::Waiver(_)
-        | Body::Identification(_)
-        | Body::GuidanceObservation(_)
-        | Body::Decided(_)
-        | Body::PermitGrant(_)
-        | Body::OutcomeReport(_)
-        | Body::Erasure(_)
-        | Body::Epoch(_)
-        | Body::Finding(_)
-        | Body::FindingAnswer(_) => (None, None, None, None),
-    };
-    let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
-    Ok(Found {
-        subject: subject.map(|named| Subject::read(named, &read(&named.digest, "subject")?)).transpose()?,
-        identities: identities_of(identities, facts.as_ref(), blob)?,
-        facts,
-        transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
-        loosens: None,
-        token: signed.token().map(|token| admit::read_token(token, blob)).transpose()?.flatten(),
-    })
-}
-
-fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {
-    if Digest::of(bytes) != *digest {
-        return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
-    }
-    GitFacts::parse(bytes)
-}
-
-/// The names behind the facts; `None` where they were erased.
-fn identities_of(
-    named: Option<Digest>,
-    facts: Option<&GitFacts>,
-    blob: &Blobs<'_>,
-) -> Result<Option<Identities>, Refusal> {
-    let (digest, facts) = match (named, facts) {
-        (Some(digest), Some(facts)) => (digest, facts),
-        (None, None) => return Ok(None),
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(Refusal::malformed(
-                "identities-missing",
-                "facts of a git range and the names behind them come together",
-            ));
-        }
-    };
-    let Some(bytes) = blob(&digest) else { return Ok(None) };
-    if Digest::of(&bytes) != digest {
-        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
-    }
-    let identities = Identities::parse(&bytes)?;
-    if identities.are_of(facts) {
-        return Ok(Some(identities));
-    }
-    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
 }

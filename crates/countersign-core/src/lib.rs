@@ -6,6 +6,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
+pub mod absence;
 pub mod admit;
 pub mod calendar;
 pub mod canonical;
@@ -14,6 +15,7 @@ pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
+pub mod delegation;
 pub mod epoch;
 pub mod erasing;
 pub mod evidence;
@@ -33,6 +35,7 @@ pub mod loosening;
 mod newcomers;
 pub mod permit;
 mod pieces;
+pub mod presence;
 pub mod preview;
 pub mod refusal;
 pub mod requirement;

@@ -13,12 +13,15 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    absence::{self, AwayRecord},
     catalog::Actor,
     change::{Aside, Change, Revision, is_set_aside},
+    delegation::DelegationRecord,
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
     pieces::Pieces,
+    presence::Presence,
     refusal::Refusal,
     standard::StandardUse,
     statement::{
@@ -38,9 +41,27 @@ pub struct PersonRecord {
     /// Open findings on what they did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// When they are away, by their own word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<AwayRecord>,
+    /// Roles of theirs that they delegated, and roles of others that were delegated to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gave: Vec<DelegationRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received: Vec<DelegationRecord>,
 }
 
 impl PersonRecord {
+    /// Until when they are away, by their own word.
+    pub fn away_until(&self, at: Time) -> Option<Time> {
+        absence::away_until(&self.away, at)
+    }
+
+    /// A delegation to them that stands.
+    pub fn delegation(&self, statement: &Digest) -> Option<&DelegationRecord> {
+        self.received.iter().find(|known| known.statement == *statement)
+    }
+
     /// Whether none of their keys holds.
     pub fn disables(&self, person: &Actor, now: Time) -> bool {
         person.keys.iter().all(|key| self.is_revoked(&key.fingerprint(), now))
@@ -506,6 +527,18 @@ impl State {
         Ok(self.people.get(id))
     }
 
+    /// What was delegated to somebody. `None` in a copy of a part of the log that does not have their stream.
+    pub fn received(&self, id: &ActorId) -> Result<Option<&[DelegationRecord]>, Refusal> {
+        let stream = person_stream(id)?;
+        if let Known::Confined(streams) = &self.known
+            && !streams.contains(&stream)
+        {
+            return Ok(None);
+        }
+        self.need(&stream)?;
+        Ok(Some(self.people.get(id).map(|record| record.received.as_slice()).unwrap_or_default()))
+    }
+
     pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
         self.need(&finding_stream(id)?)?;
         Ok(self.findings.get(id))
@@ -583,12 +616,15 @@ impl State {
         self.targets.entry(target.clone()).or_default()
     }
 
-    /// People none of whose keys holds, as far as their records are loaded.
-    pub fn disabled(&self, now: Time) -> BTreeSet<ActorId> {
-        let lost = |id: &ActorId, record: &PersonRecord| {
-            self.governance.person(id).is_some_and(|person| record.disables(person, now))
-        };
-        self.people.iter().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
+    /// How people stand, as far as their records are loaded.
+    pub fn presence(&self, now: Time) -> Presence {
+        Presence::of(&self.governance, &self.people, now)
+    }
+
+    /// Whether somebody is away, by a calendar or by their own word.
+    pub fn is_away(&self, id: &ActorId, now: Time) -> Result<bool, Refusal> {
+        let said = self.person(id)?.and_then(|record| record.away_until(now));
+        Ok(said.is_some() || self.governance.calendars.is_away(id, now))
     }
 
     pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {

@@ -3,6 +3,7 @@
 mod calendar;
 mod commits;
 mod content;
+mod delegation;
 mod evidence;
 mod labels;
 mod loosening;
@@ -16,7 +17,6 @@ use self::{
     commits::commits,
     content::{branch, files, paths, size, size_without},
     labels::labels,
-    loosening::loosening,
 };
 pub use self::{
     evidence::evidence_of,
@@ -405,7 +405,7 @@ impl Snapshot {
             carried.approvals.retain(|approval| !together.contains_key(&approval.by));
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
-        let loosening = loosening(state, change, revision, &approvals, now)?;
+        let loosening = loosening::loosening(state, change, revision, &approvals, now)?;
         let calendar = calendar::calendar(governance, change, revision, &targets, now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
@@ -545,7 +545,8 @@ fn approvals(
             } else {
                 BTreeSet::new()
             },
-            away: asks("present") && state.governance.calendars.is_away(&approval.by, now),
+            away: asks("present") && state.is_away(&approval.by, now)?,
+            delegated: delegation::delegated(state, change, contributors, approval, now)?,
         };
         // The stronger of two, never the best parts of both; of two that are as strong, the later.
         match by_person.get(&approval.by) {

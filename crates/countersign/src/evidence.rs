@@ -316,12 +316,12 @@ fn short(digest: &Digest) -> String {
 impl Proved {
     /// Of the state that was verified. Blobs are those of the bundle.
     pub fn of(state: &State, change: &Change, blobs: &Texts, now: Time) -> Result<Self, Refusal> {
-        let disabled = state.disabled(now);
-        let view = view::view(state, change, blobs, &disabled, now)?;
+        let presence = state.presence(now);
+        let view = view::view(state, change, blobs, &presence, now)?;
         let last = change.decisions.last().and_then(|record| blobs.get(&record.decision));
         let decided = match last.and_then(|bytes| serde_json::from_slice::<Decision>(bytes).ok()) {
             Some(decision) => {
-                let explanation = explain::explain(&decision, state, change, &disabled, now)?;
+                let explanation = explain::explain(&decision, state, change, &presence, now)?;
                 Some((decision, explanation))
             }
             None => None,

@@ -17,6 +17,7 @@ use countersign_core::{
     epoch::EpochRecord,
     governance::{self, Governance, GovernanceRecord, ReplacedKeys, files_named, list_named},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    presence::Presence,
     refusal::{Refusal, RefusalClass},
     state::{FindingRecord, GateRecord, PersonRecord, Record, State},
     statement::{Body, Erasure, Statement, governance_stream},
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 12;
+pub const PROJECTIONS: u32 = 14;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -502,11 +503,9 @@ pub fn key_of_gate(key: &PublicKey) -> Unique {
     Unique::of(format!("gate-key {}", key.fingerprint()))
 }
 
-/// People none of whose keys holds: they cannot supply what is missing of a change.
-pub async fn disabled(store: &dyn Store, governance: &Governance, now: Time) -> Result<BTreeSet<ActorId>, StoreError> {
-    let mut people = people(store).await?;
-    people.retain(|id, record| governance.person(id).is_some_and(|person| record.disables(person, now)));
-    Ok(people.into_keys().collect())
+/// How people stand: who cannot supply what is missing of a change, who is away, and who has whose role.
+pub async fn presence(store: &dyn Store, governance: &Governance, now: Time) -> Result<Presence, StoreError> {
+    Ok(Presence::of(governance, &people(store).await?, now))
 }
 
 /// The record of one of them.
@@ -516,7 +515,7 @@ pub async fn person(store: &dyn Store, id: &ActorId) -> Result<Option<PersonReco
     body.map(|body| parse(&name, &body)).transpose()
 }
 
-/// The records of everybody who revoked a key or whose key was revoked.
+/// The records of everybody in whose own stream something stands.
 pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>, StoreError> {
     let mut people = BTreeMap::new();
     let mut after = None;

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    change::{Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
+    change::{ApprovalRecord, Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
     explain,
     ids::{ActorId, EvidenceKind},
+    presence::Presence,
     refusal::Refusal,
     rules::decide,
-    snapshot::{EvidenceView, Snapshot},
+    snapshot::{DelegatedView, EvidenceView, Snapshot},
     state::State,
     statement::RevisionRef,
     subject::{Subject, Transition},
@@ -19,8 +20,8 @@ use countersign_core::{
 use countersign_ledger::{Digest, Time};
 
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, PermitLine,
-    RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, LentLine,
+    PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -39,12 +40,28 @@ pub fn texts(change: &Change) -> Vec<Digest> {
     change.current().map(|revision| revision.text).into_iter().chain(reasons).chain(transitions).collect()
 }
 
-/// A change with everything that is known of it. `disabled` are people none of whose keys holds.
+/// The roles of others that an approval counts by.
+fn lent(snapshot: &Snapshot, approval: &ApprovalRecord, current: RevisionRef) -> Vec<LentLine> {
+    let carried = snapshot.carried.iter().flat_map(|carried| &carried.approvals);
+    let views: Vec<_> = match approval.revision == current {
+        true => snapshot.approvals.iter().collect(),
+        false => carried.collect(),
+    };
+    let view = views.into_iter().find(|view| view.by == approval.by);
+    let one = |lent: &DelegatedView| LentLine {
+        role: lent.role.to_string(),
+        of: lent.of.clone(),
+        until: rfc3339(lent.until),
+    };
+    view.into_iter().flat_map(|view| view.delegated.iter().map(one)).collect()
+}
+
+/// A change with everything that is known of it.
 pub fn view(
     state: &State,
     change: &Change,
     texts: &Texts,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     now: Time,
 ) -> Result<ChangeView, Refusal> {
     let (Some(revision), Some(current)) = (change.current(), change.current_ref()) else {
@@ -53,7 +70,7 @@ pub fn view(
     let snapshot = Snapshot::take(state, change, now)?;
     let epoch = state.governance.record.header_epoch();
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
-    let explanation = explain::explain(&decision, state, change, disabled, now)?;
+    let explanation = explain::explain(&decision, state, change, presence, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
     let reason = |digest: &Digest| {
         let said = texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
@@ -100,6 +117,7 @@ pub fn view(
                 carries: approval.epoch == epoch
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
+                delegated: lent(&snapshot, approval, current),
             })
             .collect(),
         rejections: change

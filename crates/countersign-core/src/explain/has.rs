@@ -1,6 +1,6 @@
 //! What a change has to have, and what workloads have to attest of it: who sees to that, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, MAX_WHO, Scene, words::how_to_attest};
 use crate::{
@@ -52,7 +52,8 @@ impl Scene<'_> {
     pub(super) fn attested(&self, kind: &EvidenceKind) -> Found {
         let all = self.attesters(kind);
         let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
-        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
+        let more = u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX);
+        Found { who, more, notes: BTreeMap::new() }
     }
 
     pub(super) fn how_to_attest(&self, kind: &EvidenceKind) -> String {

@@ -9,6 +9,8 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `steps` | from when on somebody else may supply it |
+//! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
 
 mod approvers;
@@ -16,6 +18,8 @@ mod enough;
 mod freezes;
 mod has;
 mod people;
+mod steps;
+mod theirs;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +44,7 @@ use crate::{
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     landed::RollbackView,
     newcomers,
+    presence::Presence,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
     rollback::{AFTER_REVIEW_SECS, Rollback, rollback},
@@ -73,6 +78,9 @@ pub struct Explanation {
     /// The freezes that hold for it now, and whether it may pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
+    /// From when on somebody else may supply what is missing, by which rule, and where that was used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -105,6 +113,9 @@ pub struct Obligation {
     pub who: Vec<ActorId>,
     /// How many others can.
     pub more: u32,
+    /// What is to be known of some of those who are named: until when they are away, and by whose delegation they could.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<ActorId, String>,
     /// The command that does it.
     pub how: String,
     /// Other ways to the same, any one of which suffices.
@@ -116,6 +127,15 @@ impl Obligation {
     /// It, and the other ways to the same.
     pub fn ways(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.or)
+    }
+
+    /// Those who are named, each with what is to be known of them.
+    pub fn named(&self) -> Vec<String> {
+        let one = |person: &ActorId| match self.notes.get(person) {
+            Some(note) => format!("{person} ({note})"),
+            None => person.to_string(),
+        };
+        self.who.iter().map(one).collect()
     }
 }
 
@@ -156,26 +176,26 @@ pub struct Explained {
 
 impl Explained {
     /// Decides a change as it stands now, and explains that.
-    pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
+    pub fn standing(state: &State, change: &Change, presence: &Presence, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
         explanation.rollback = rolls_back(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
 
-/// Explains a decision of a change as it stands now. `disabled` are people none of whose keys holds.
+/// Explains a decision of a change as it stands now.
 pub fn explain(
     decision: &Decision,
     state: &State,
     change: &Change,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
+    let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
     explanation.rollback = rolls_back(decision, state, change, now)?;
     Ok(explanation)
@@ -218,11 +238,11 @@ pub fn could_supply(
     decision: &Decision,
     state: &State,
     change: &Change,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     person: &ActorId,
 ) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled, decision.decided_at)?.could_supply(decision, person))
+    Ok(Scene::of(state, change, &snapshot, presence, decision.decided_at)?.could_supply(decision, person))
 }
 
 /// All that explaining looks at.
@@ -266,7 +286,7 @@ impl<'a> Scene<'a> {
         state: &'a State,
         change: &'a Change,
         snapshot: &'a Snapshot,
-        disabled: &BTreeSet<ActorId>,
+        presence: &'a Presence,
         now: Time,
     ) -> Result<Self, Refusal> {
         let governance: &Governance = &state.governance;
@@ -274,10 +294,19 @@ impl<'a> Scene<'a> {
             let owner = change.observed_document(path).and_then(|document| document.owner.as_deref());
             owner.map(|owner| governance.people_called(owner)).unwrap_or_default()
         };
+        // Of what governs nothing is delegated, and of nobody whose own word is there, or cannot be.
+        let governs = change.targets.iter().any(Target::is_governance);
+        let lends = |of: &ActorId| {
+            let spoke = snapshot.approvals.iter().any(|approval| approval.by == *of)
+                || snapshot.waivers.iter().any(|waiver| waiver.by == *of)
+                || snapshot.rejected_by.contains(of)
+                || snapshot.cleared_by.contains(of);
+            !governs && !spoke && !count::had_a_hand(snapshot, of)
+        };
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, disabled, now),
+            people: People::of(governance, change, presence, lends, now),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions
@@ -306,6 +335,7 @@ impl<'a> Scene<'a> {
             standard: None,
             rollback: None,
             freezes: self.freezes(),
+            steps: self.steps(decision),
         }
     }
 
@@ -563,52 +593,6 @@ impl<'a> Scene<'a> {
         list
     }
 
-    fn sponsor(&self, sponsor: &ActorId) -> Obligation {
-        Obligation {
-            missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
-            who: vec![sponsor.clone()],
-            more: 0,
-            or: Vec::new(),
-            how: how_to_disclose(&self.snapshot.change),
-        }
-    }
-
-    /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
-    /// is lifted where it was said, and set aside where it holds.
-    fn lift(&self, person: &ActorId, said_in: &ChangeId, same: bool) -> Obligation {
-        let change = &self.snapshot.change;
-        let (what, there) = match (said_in == change, same) {
-            (true, _) => ("this change".to_owned(), change.as_str()),
-            (false, true) => (format!("the same content in change {}", said_in.short()), said_in.short()),
-            (false, false) => (format!("change {}, and this brings all of that", said_in.short()), said_in.short()),
-        };
-        Obligation {
-            missing: format!("{person} rejected {what}"),
-            who: vec![person.clone()],
-            more: 0,
-            or: Vec::new(),
-            how: format!(
-                "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
-            ),
-        }
-    }
-
-    fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
-        let said_in = self.held_in.iter().filter(|((by, _), _)| *by == person);
-        let list: Vec<Obligation> = said_in.map(|((_, change), same)| self.lift(person, change, *same)).collect();
-        // A decision of old names people alone.
-        match list.is_empty() {
-            true => vec![Obligation {
-                missing: format!("{person} rejected the same content in another change"),
-                who: vec![person.clone()],
-                more: 0,
-                or: Vec::new(),
-                how: format!("{person} lifts it where they said it: countersign list --person {person}"),
-            }],
-            false => list,
-        }
-    }
-
     fn repair(&self, decided: &RuleDecision) -> Obligation {
         let file = self.rules.get(&decided.id).map(|rule| format!("{}:{}", rule.file, rule.line));
         let how = format!("mend {}, then: countersign amend HOME --why REASON", file.unwrap_or("the rule".to_owned()));
@@ -669,5 +653,5 @@ fn open<'a>(parts: &'a [Part], missing: &Missing) -> impl Iterator<Item = &'a Ro
 }
 
 fn obligation(missing: String, found: Found, how: String) -> Obligation {
-    Obligation { missing, who: found.who, more: found.more, how, or: Vec::new() }
+    Obligation { missing, who: found.who, more: found.more, notes: found.notes, how, or: Vec::new() }
 }

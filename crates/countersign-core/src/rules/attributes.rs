@@ -294,7 +294,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item(
         "approvals.present",
         Type::Long,
-        "How many of those are not away now, as an absence calendar says.",
+        "How many of those are not away now, by a calendar or by their own word.",
         |judged| Value::Long(judged.in_role(&Role::Present)),
     ),
     item(
@@ -458,6 +458,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item("waiting.hours", Type::Long, "How many hours ago the log took this revision, begun ones in full.", |judged| {
         Value::Long(i64::from(judged.snapshot.waiting_hours.unwrap_or(0)))
     }),
+    item(
+        "waiting.worked_hours",
+        Type::Long,
+        "How many whole working hours of the target's owner group have passed since the log took this revision: its working hours and \
+         holidays, where no calendar says any from 9 to 17, Monday to Friday.",
+        |judged| Value::Long(judged.snapshot.worked(&judged.target.target).map_or(0, |worked| i64::from(worked.hours))),
+    ),
     item(
         "home.people",
         Type::Long,

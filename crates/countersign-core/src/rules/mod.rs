@@ -61,7 +61,7 @@ use crate::{
     },
     glob::{Globs, NoPattern},
     ids::{EvidenceKind, GroupId, RuleId},
-    requirement::{Carry, Choice, Need, Role, parse_parts},
+    requirement::{Carry, Choice, MAX_WAIT, Need, Requirement, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
 };
 
@@ -203,6 +203,8 @@ pub struct Mentions {
     pub texts: BTreeSet<String>,
     /// The attributes that its `when` asks about.
     pub asked: BTreeSet<&'static str>,
+    /// After how many working hours another way may be one, as it says in words or in its conditions.
+    pub waits: BTreeSet<u32>,
 }
 
 impl Mentions {
@@ -220,6 +222,7 @@ impl Mentions {
             numbers,
             texts,
             asked: _,
+            waits: _,
         } = self;
         let texts = [systems.len(), environments.len(), groups.len(), patterns.len(), people.len(), texts.len()];
         texts.into_iter().chain([evidence.len(), hours.len(), numbers.len()]).max().unwrap_or_default()
@@ -396,6 +399,13 @@ impl Rules {
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
         mentions.add_conditions(when.split_once("forbid").map_or(when, |(_, when)| when));
+        // What it compares them with.
+        let compared = parsed.text.split("worked_hours").skip(1).filter_map(|rest| {
+            let rest = rest.trim_start_matches([' ', '<', '>', '=', '!']);
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+        });
+        mentions.waits.extend(compared.filter(|hours| (1..=MAX_WAIT).contains(hours)));
+        mentions.waits.extend(parsed.rule.requires.iter().flat_map(Choice::ways).filter_map(Requirement::waits));
         mentions
     }
 

@@ -332,5 +332,6 @@ fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = System
         hours: None,
         on_call: BTreeSet::new(),
         away: false,
+        delegated: Vec::new(),
     }
 }

@@ -266,6 +266,7 @@ impl Lane {
             identities: Some(identities),
             transition: None,
             loosens: None,
+            token: None,
         };
         let proposed = maker.said(&proposer.id, &proposer.key, seen, Body::Proposal(proposal.clone()))?;
         let signed_with =
@@ -301,6 +302,7 @@ impl Lane {
             statement: approved.payload,
             at,
             epoch: None,
+            delegated: BTreeMap::new(),
         });
         let approved = place(&mut heads, &own, at, approved.envelope)?;
 

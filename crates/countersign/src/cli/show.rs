@@ -8,6 +8,7 @@ use countersign_core::{
     explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
     ids::ChangeId,
+    presence::Presence,
     statement::Seen,
 };
 use serde_json::Value;
@@ -95,8 +96,15 @@ pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<
     Ok(Exit::Done)
 }
 
+/// How people stand who have not spoken about it. What cannot be learned of them is left out; what the change says is not.
+fn others(log: &KnownLog, reading: &Reading) -> Presence {
+    let now = clock::now();
+    let known = |()| log.standing(None, now).map(|state| state.presence(now)).ok();
+    reading.change().status.is_open().then_some(()).and_then(known).unwrap_or_default()
+}
+
 fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
-    let view = reading.view()?;
+    let view = reading.clone().with_presence(others(log, reading)).view()?;
     let meaning = Meaning::of_change(log, reading)?;
     match global.format {
         Format::Json => match meaning {
@@ -197,6 +205,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
         };
         let of = format!("revision {}, {seen}", approval.revision);
         field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
+        for lent in &approval.delegated {
+            let until = times::local(&lent.until);
+            field("", format!("has {} by {}'s delegation until {until}", lent.role, lent.of));
+        }
     }
     for taken in &view.taken_back {
         let how = if taken.rejected { "by rejecting it; lifting that does not bring it back" } else { "on their own" };
@@ -248,8 +260,13 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
-    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    standard
+        .iter()
+        .chain(rollback)
+        .chain(freezes)
+        .chain(steps)
+        .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -289,8 +306,13 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
-    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    standard
+        .iter()
+        .chain(rollback)
+        .chain(freezes)
+        .chain(steps)
+        .for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -387,8 +409,8 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
 pub(super) fn who(obligation: &Obligation) -> String {
     match (obligation.who.is_empty(), obligation.more) {
         (true, _) => "nobody can, now".to_owned(),
-        (false, 0) => joined(&obligation.who),
-        (false, more) => format!("{} and {more} more", joined(&obligation.who)),
+        (false, 0) => joined(&obligation.named()),
+        (false, more) => format!("{} and {more} more", joined(&obligation.named())),
     }
 }
 
@@ -400,8 +422,10 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, .. } = &denied.explanation;
-    lines.extend(standard.iter().chain(rollback).chain(freezes).map(|line| format!("  {}", printable(line))));
+    let Explanation { standard, rollback, freezes, steps, .. } = &denied.explanation;
+    lines.extend(
+        standard.iter().chain(rollback).chain(freezes).chain(steps).map(|line| format!("  {}", printable(line))),
+    );
     lines.join("\n")
 }
 

@@ -36,6 +36,9 @@ const MAX_LIKE_IT: usize = 32;
 /// Of how many people and gates whose keys are suspended the streams go along with where somebody stands.
 const MAX_SUSPENDED: usize = 32;
 
+/// Of how many people who are away, or stand in for somebody, or have somebody who does.
+const MAX_ABSENT: usize = 256;
+
 /// How many leaves that came after a change's last decision go along in its bundle.
 const MAX_TAIL: u64 = 128;
 
@@ -60,7 +63,8 @@ impl Engine {
         })
     }
 
-    /// Governance, what stands about whose key this is, and about those of whom a key is suspended: to be verified as a bundle is.
+    /// Governance, what stands about whose key this is, about those of whom a key is suspended, and about those who are away or stand in
+    /// for somebody: to be verified as a bundle is.
     pub async fn standings(
         &self,
         key: Option<&Fingerprint>,
@@ -78,8 +82,21 @@ impl Engine {
                 None => of.extend(gate().await?.map(|(gate, _)| Holder::Gate(gate))),
             }
         }
-        for (_, record) in records::people(&*self.store).await? {
+        let people = records::people(&*self.store).await?;
+        for record in people.values() {
             of.extend(record.suspends(now).map(|took| took.of.clone()).take(MAX_SUSPENDED.saturating_sub(of.len())));
+        }
+        let most = of.len().saturating_add(MAX_ABSENT);
+        for (id, record) in &people {
+            if of.len() < most && record.away.iter().any(|one| !one.is_over(now)) {
+                of.insert(Holder::Person(id.clone()));
+            }
+            for known in record.received.iter().filter(|known| !known.is_over(now)) {
+                if of.len() >= most {
+                    break;
+                }
+                of.extend([Holder::Person(known.of.clone()), Holder::Person(known.to.clone())]);
+            }
         }
         let streams: Vec<StreamId> = of.iter().map(Holder::stream).collect::<Result<_, _>>()?;
         let part = self.part(&streams, None, since, governed).await?;

@@ -368,6 +368,10 @@ pub(super) fn named_blobs(
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::FreezeLift(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)

@@ -146,7 +146,7 @@ impl Engine {
     pub async fn raise_unable(&self) -> Result<usize, EngineError> {
         let now = self.clock.now()?;
         let governance = self.governance().await?;
-        let disabled = records::disabled(&*self.store, &governance, now).await?;
+        let disabled = records::presence(&*self.store, &governance, now).await?.disabled;
         let asked = Arc::clone(&governance);
         let unable = tokio::task::spawn_blocking(move || coverage::nobody_can(&asked, &disabled, now)).await;
         let unable = unable.map_err(|e| Refusal::conflict("unread", format!("rules could not be asked: {e}")))?;

@@ -121,6 +121,17 @@ pub struct ApprovalLine {
     /// Why it does not count, where that is because two came into the home together lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<String>,
+    /// Roles of others that it counts by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<LentLine>,
+}
+
+/// A role of somebody else, by their delegation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LentLine {
+    pub role: String,
+    pub of: ActorId,
+    pub until: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     change::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
-        PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},

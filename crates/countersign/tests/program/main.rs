@@ -1,5 +1,6 @@
 //! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
 
+mod absence;
 mod amend;
 mod api;
 mod applier;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use countersign_core::explain::Explained;
+use countersign_core::{explain::Explained, presence::Presence};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -72,7 +72,7 @@ fn a_rejection_holds_what_was_rejected_with_a_path_more() {
 
     let more = propose(&mut world, &files(&[("a.yaml", "1"), ("b.yaml", "1"), ("more", "")]));
     let current = world.change(&more).clone();
-    let told_to = Explained::standing(&world.state, &current, &BTreeSet::new(), world.now).unwrap();
+    let told_to = Explained::standing(&world.state, &current, &Presence::default(), world.now).unwrap();
     let rule = told_to.explanation.rules.iter().find(|rule| rule.id.as_str() == "no-rejection").unwrap();
     assert_snapshot!(rule.obligations[0].missing.replace(change.short(), "FIRST"), @"mallory rejected change FIRST, and this brings all of that");
 }

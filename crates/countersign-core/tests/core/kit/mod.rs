@@ -1,6 +1,7 @@
 //! A whole log in memory: people with keys, governance files, a genesis, and a server that decides and issues permits as
 //! the real one does. Everything is the same in every run.
 
+mod absence;
 mod commits;
 mod emergency;
 mod govern;
@@ -43,7 +44,7 @@ use countersign_ledger::{
 };
 use rand_core::RngCore;
 
-pub use self::{commits::*, log::*, shop::*};
+pub use self::{absence::*, commits::*, log::*, shop::*};
 
 pub const ORIGIN: &str = "shop/log";
 pub const START: Time = Time::from_unix_secs(1_775_001_600);
