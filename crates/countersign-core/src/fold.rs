@@ -255,7 +255,8 @@ impl State {
                 self.answer_finding(said);
                 if let Some(record) = self.finding_mut(&said.finding) {
                     let (by, at, statement) = (by.clone(), admitted.at, admitted.payload);
-                    record.answered = Some(Answered { by, at, statement });
+                    let (seen, text) = (said.seen, said.text);
+                    record.answered = Some(Answered { by, at, statement, seen, text });
                 }
             }
             // Those files are in force no longer.

@@ -21,7 +21,7 @@ use crate::{
     refusal::Refusal,
     standard::StandardUse,
     statement::{
-        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+        GateRegistration, Holder, Matter, Seen, change_stream, finding_stream, gate_stream, person_stream, target_stream,
     },
 };
 
@@ -132,6 +132,11 @@ pub struct Answered {
     pub at: Time,
     /// The answer's payload digest.
     pub statement: Digest,
+    /// How they had the content at hand that they looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Blob: what they said.
+    pub text: Digest,
 }
 
 /// What stands in a target's stream: rejections, which follow their content to any change on it, findings, and what landed.

@@ -8,7 +8,7 @@ use countersign_core::{
     ids::ChangeId,
     refusal::Refusal,
     state::State,
-    statement::{Body, Holder, change_stream, governance_stream, target_stream},
+    statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
@@ -38,13 +38,16 @@ const MAX_TAIL: u64 = 128;
 
 impl Engine {
     /// The bundle of a change: the change's stream, governance, the streams of other changes in which the same content was
-    /// rejected, as long as that holds this one, and the streams of everybody who speaks in them. It is under
+    /// rejected, as long as that holds this one, the findings that ask somebody to look at it, and the streams of everybody who
+    /// speaks in them. It is under
     /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
     /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
     /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
     pub async fn bundle(&self, change: &Change, since: Option<u64>, governed: &[u64]) -> Result<Bundle, EngineError> {
         let mut changes = vec![change_stream(&change.id)?];
         changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
+        let findings = self.findings_on(&change.id).await?;
+        changes.extend(findings.iter().map(|(id, _)| finding_stream(id)).collect::<Result<Vec<_>, _>>()?);
         let part = self.part(&changes, Some(change), since, governed).await?;
         let (_, governance) = self.governed().await?;
         Ok(Bundle {

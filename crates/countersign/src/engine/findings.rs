@@ -32,6 +32,8 @@ use crate::{
 const ANSWER_WITHIN_SECS: i64 = 7 * 24 * 60 * 60;
 /// Raised in one look; the next one raises more.
 const MAX_AT_ONCE: usize = 16;
+/// Findings that go along with a change.
+const MAX_ON_A_CHANGE: u64 = 32;
 /// Gates among which one that is meant is looked for.
 const MAX_GATES: u64 = 200;
 
@@ -72,6 +74,18 @@ impl Engine {
         Ok(FindingPage { findings, next: page.next.map(|cursor| cursor.to_string()) })
     }
 
+    /// What asks somebody to look at a change.
+    pub(super) async fn findings_on(&self, change: &ChangeId) -> Result<Vec<(FindingId, FindingRecord)>, EngineError> {
+        let filters = [Facet::new(facet::ABOUT, format!("change/{change}"))];
+        let list = List { filters: &filters, ..List::of(records::FINDING, MAX_ON_A_CHANGE) };
+        let items = self.store.list(&list).await?.items;
+        let read = items.iter().map(|item| {
+            let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
+            Ok((id, records::parse(&item.name, &item.body)?))
+        });
+        read.collect()
+    }
+
     /// Refuses what nobody and nothing is called.
     async fn known(&self, filter: &FindingFilter) -> Result<(), EngineError> {
         let governance = self.governance().await?;
@@ -88,6 +102,7 @@ impl Engine {
             "gate" => gates,
             "person" => people,
             "rule" => rules,
+            "change" => return Ok(self.find(name).await.map(drop)?),
             "target" => {
                 let target = name.parse::<Target>().map_err(|_| {
                     Refusal::malformed("malformed-about", format!("`{about}` names no target"))
@@ -103,7 +118,7 @@ impl Engine {
                 let refusal = Refusal::malformed("malformed-about", format!("`{about}` does not say what it names"));
                 return Err(match meant.or_else(|| is_target.then_some("target")) {
                     Some(kind) => refusal.hint(format!("did you mean `{kind}/{about}`?")),
-                    None => refusal.hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME and rule/ID"),
+                    None => refusal.hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME, rule/ID and change/ID"),
                 }
                 .into());
             }
@@ -314,6 +329,8 @@ fn line(id: FindingId, record: FindingRecord) -> FindingLine {
         who: record.who,
         text: record.text,
         open: record.answered.is_none(),
+        answered_by: record.answered.as_ref().map(|answered| answered.by.clone()),
+        answered_at: record.answered.as_ref().map(|answered| rfc3339(answered.at)),
         what: record.what,
     }
 }

@@ -2,6 +2,7 @@
 //! travel.
 
 mod change;
+mod emergency;
 mod error;
 mod follow;
 mod material;
@@ -24,6 +25,7 @@ pub use self::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
         PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
     },
+    emergency::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
     material::{Material, Wanted},
@@ -97,6 +99,10 @@ pub struct FindingLine {
     pub text: Option<Digest>,
     /// Nobody has answered it.
     pub open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<ActorId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<String>,
     /// As an answer names it.
     pub what: Matter,
 }
