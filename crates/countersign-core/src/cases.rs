@@ -151,6 +151,8 @@ struct Given {
     working_hours: Option<bool>,
     /// Hours since the log took the revision. Left out: none.
     waiting_hours: Option<u32>,
+    /// Findings about the target that nobody has answered in time. Left out: none.
+    findings_overdue: u32,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -484,7 +486,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
-    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
+    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0)).findings_overdue(given.findings_overdue);
     let open = given.window != Some(Shutter::Shut);
     let calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
     Ok(snapshot.calendar(calendar).build())

@@ -332,13 +332,19 @@ impl State {
         if let Some(open) = self.open_on(&said.what) {
             open.retain(|open| open.id != said.finding);
         }
+        for target in said.what.targets() {
+            self.target_mut(target).due.remove(&said.finding);
+        }
     }
 
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
         let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
         if let Some(open) = self.open_on(&finding.what) {
-            open.push(opened);
+            open.push(opened.clone());
+        }
+        for target in finding.what.targets() {
+            self.target_mut(target).due.insert(opened.id.clone(), finding.due);
         }
         match &finding.what {
             Matter::AfterReview { change, targets, .. } => {

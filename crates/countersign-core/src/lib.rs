@@ -16,6 +16,7 @@ pub mod coverage;
 pub mod decision;
 pub mod epoch;
 pub mod erasing;
+pub mod escalation;
 pub mod evidence;
 pub mod explain;
 pub mod facts;

@@ -21,7 +21,8 @@ use crate::{
     refusal::Refusal,
     standard::StandardUse,
     statement::{
-        GateRegistration, Holder, Matter, Seen, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+        GateRegistration, Holder, Matter, Seen, change_stream, finding_stream, gate_stream, person_stream,
+        target_stream,
     },
 };
 
@@ -146,6 +147,9 @@ pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// Until when each finding that is open in this stream is to be answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<FindingId, Time>,
     /// What landed within a day that templates of standard changes are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standard: Vec<StandardUse>,
@@ -158,6 +162,7 @@ impl TargetRecord {
     const EMPTY: Self = Self {
         rejections: Vec::new(),
         findings: Vec::new(),
+        due: BTreeMap::new(),
         standard: Vec::new(),
         history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
     };
@@ -581,6 +586,13 @@ impl State {
         self.people.iter().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// The same, and those who suspend another's key, which nobody has confirmed: they grant nothing meanwhile.
+    pub fn unable(&self, now: Time) -> BTreeSet<ActorId> {
+        let suspends = |record: &PersonRecord| record.suspends(now).any(|took| matches!(took.of, Holder::Person(_)));
+        let suspending = self.people.iter().filter(|(_, record)| suspends(record)).map(|(id, _)| id.clone());
+        self.disabled(now).into_iter().chain(suspending).collect()
+    }
+
     pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {
         self.people.entry(id.clone()).or_default()
     }
@@ -618,7 +630,10 @@ impl State {
     /// Whose key somebody suspends, unconfirmed, who owns what a change goes to or spoke about it: meanwhile who suspended them
     /// grants nothing there.
     pub fn set_against(&self, person: &ActorId, change: &Change, now: Time) -> Result<Option<ActorId>, Refusal> {
-        let Some(record) = self.person(person)? else { return Ok(None) };
+        Ok(self.person(person)?.and_then(|record| self.is_set_against(record, change, now)))
+    }
+
+    pub(crate) fn is_set_against(&self, record: &PersonRecord, change: &Change, now: Time) -> Option<ActorId> {
         let concerned = |other: &ActorId| {
             // What governs concerns everybody.
             let owns = |target: &Target| target.is_governance() || self.governance.owns(other, &target.system);
@@ -628,6 +643,6 @@ impl State {
             Holder::Person(other) => Some(other),
             Holder::Gate(_) => None,
         });
-        Ok(suspended.find(|other| concerned(other)).cloned())
+        suspended.find(|other| concerned(other)).cloned()
     }
 }

@@ -97,7 +97,9 @@ fn sentence(line: &str) -> String {
 /// What went past the rules, before anything else.
 fn emergency(said: &Emergency) -> Markup {
     let all = |of: Vec<String>| if of.is_empty() { "nothing".to_owned() } else { of.join(", ") };
-    let outcome = |outcome: Option<OutcomeResult>| outcome.map_or_else(|| "nothing went through".to_owned(), |outcome| outcome.to_string());
+    let outcome = |outcome: Option<OutcomeResult>| {
+        outcome.map_or_else(|| "nothing went through".to_owned(), |outcome| outcome.to_string())
+    };
     html! {
         section id="emergency" {
             h2 { "What went past the rules" }

@@ -31,6 +31,7 @@ pub mod joined;
 pub mod known;
 pub mod material;
 pub mod memory;
+pub mod notify;
 pub mod page;
 pub mod publication;
 pub mod random;

@@ -529,6 +529,14 @@ pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>
     }
 }
 
+/// Puts what stands about all of them into a state, beside what it knows: for who is named, not for what is decided.
+pub async fn know_everybody(store: &dyn Store, state: &mut State) -> Result<(), StoreError> {
+    for (person, record) in people(store).await? {
+        state.put_person(person, record);
+    }
+    Ok(())
+}
+
 /// The gate whose key it is, revoked or not.
 pub async fn gate_by_key(store: &dyn Store, key: &Fingerprint) -> Result<Option<(GateId, GateRecord)>, StoreError> {
     let filters = [Facet::new(facet::KEY, key.to_string())];

@@ -7,6 +7,7 @@ use countersign_ledger::Time;
 
 use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
 use crate::{
+    escalation::escalated,
     governance::Signer,
     ids::{GateId, Target},
     landed::{BrokenGlass, RolledBack},
@@ -67,7 +68,12 @@ pub(super) fn finding(
 }
 
 /// One of those who are asked answers, once, and nobody for what they did alone themselves.
-pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &FindingAnswer) -> Result<(), Refusal> {
+pub(super) fn answer(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    said: &FindingAnswer,
+    now: Time,
+) -> Result<(), Refusal> {
     let by = person(authenticated, "answer a finding")?;
     let short = said.finding.short();
     let Some(found) = state.finding(&said.finding)? else {
@@ -94,10 +100,15 @@ pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &Fi
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
-        _ if !found.who.contains(&by) => {
-            Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
-                .hint(format!("one of these answers: {who}")))
-        }
+        _ if !found.who.contains(&by) => match escalated(&state.governance, found, now) {
+            Some(besides) if besides.who.contains(&by) => Ok(()),
+            besides => {
+                let besides = besides.iter().flat_map(|besides| &besides.who).map(|person| person.as_str());
+                let who: Vec<&str> = found.who.iter().map(|person| person.as_str()).chain(besides).collect();
+                Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
+                    .hint(format!("one of these answers: {}", who.join(", "))))
+            }
+        },
         _ => Ok(()),
     }
 }

@@ -28,7 +28,7 @@ use self::{
     words::{how_to_approve, how_to_disclose, way_in_words},
 };
 pub use self::{
-    people::{MAX_WHO, People},
+    people::{MAX_WHO, People, able, names},
     words::words,
 };
 use crate::{
@@ -224,6 +224,12 @@ pub fn could_supply(
     Ok(Scene::of(state, change, &snapshot, disabled, decision.decided_at)?.could_supply(decision, person))
 }
 
+/// Those who cannot act, and those who grant nothing here while they suspend somebody whom the change concerns.
+fn unable(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> BTreeSet<ActorId> {
+    let against = state.people().filter(|(_, record)| state.is_set_against(record, change, now).is_some());
+    disabled.iter().chain(against.map(|(person, _)| person)).cloned().collect()
+}
+
 /// All that explaining looks at.
 #[derive(Debug)]
 pub struct Scene<'a> {
@@ -276,7 +282,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, disabled, now),
+            people: People::of(governance, change, &unable(state, change, disabled, now), now),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions

@@ -17,6 +17,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, GroupId, SystemId, Target},
     requirement::{Need, Requirement, Role},
+    state::State,
 };
 
 /// How many people an obligation names.
@@ -38,6 +39,26 @@ pub struct People<'a> {
     away: BTreeSet<&'a ActorId>,
     /// Who is in which group, where there is no catalog to ask.
     groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+}
+
+/// Those of some people who could act now, as far as a state tells: nobody whose keys were taken, and nobody who has taken another's and
+/// so grants nothing meanwhile. Who is away comes last.
+pub fn able<'a>(state: &State, people: BTreeSet<&'a ActorId>, now: Time) -> Vec<&'a ActorId> {
+    let unable = state.unable(now);
+    let away = state.governance.calendars.away(now);
+    let able = people.into_iter().filter(|person| !unable.contains(*person));
+    let (mut there, absent): (Vec<_>, Vec<_>) = able.partition(|person| !away.contains(person));
+    there.extend(absent);
+    there
+}
+
+/// The first few of them by name.
+pub fn names(people: &[&ActorId]) -> String {
+    let named: Vec<&str> = people.iter().take(MAX_WHO).map(|person| person.as_str()).collect();
+    match people.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;

@@ -162,6 +162,31 @@ impl Matter {
         }
     }
 
+    /// The targets that it is about, in whose streams it stands.
+    pub fn targets(&self) -> BTreeSet<&Target> {
+        match self {
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::BranchMoved { targets, .. }
+            | Self::GateMode { targets, .. } => targets.iter().collect(),
+            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => BTreeSet::from([target]),
+            Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+        }
+    }
+
+    /// Those whose own act it is: they do not answer for it themselves.
+    pub fn actors(&self) -> BTreeSet<&ActorId> {
+        match self {
+            Self::AfterReview { by, .. } => BTreeSet::from([by]),
+            Self::GlassBroken { by, .. } => by.iter().collect(),
+            Self::BranchMoved { .. }
+            | Self::GateMode { .. }
+            | Self::NobodyCan { .. }
+            | Self::RuleSwitched { .. }
+            | Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+        }
+    }
+
     /// What it is about, by which findings are listed: `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`,
     /// `change/ID`.
     pub fn about(&self) -> Vec<String> {

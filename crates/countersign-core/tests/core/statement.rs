@@ -275,6 +275,7 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::FindingAnswer(FindingAnswer {
             finding: "1a2b".repeat(8).parse().unwrap(),
+            seen: Some(Seen::Material),
             text,
             what: Matter::AfterReview {
                 by: id("linus"),

@@ -54,8 +54,21 @@ pub fn lines(log: &KnownLog, found: &FindingLine) -> String {
     if let Some(besides) = besides.and_then(|bytes| Reason::parse(&bytes).ok()) {
         lines.push(printable_lines(&besides.why));
     }
-    lines.push(format!("{} {} {}", faint("raised:"), printable(found.raised_by.as_str()), times::when(&found.raised_at)));
+    lines.push(format!(
+        "{} {} {}",
+        faint("raised:"),
+        printable(found.raised_by.as_str()),
+        times::when(&found.raised_at)
+    ));
     lines.push(format!("{} {}", faint("asked:"), printable(&joined(&found.who))));
+    if let Some(besides) = &found.escalated {
+        lines.push(format!(
+            "{} {} ({})",
+            faint("overdue, asked too:"),
+            printable(&joined(&besides.who)),
+            besides.group
+        ));
+    }
     format!("{}\n\n", lines.join("\n"))
 }
 
@@ -69,7 +82,13 @@ pub fn asked() -> Result<Option<String>, CliError> {
     Ok((!typed.is_empty()).then(|| typed.to_owned()))
 }
 
-pub fn say(global: &Global, session: &Session, found: &FindingLine, said: &str, seen: Option<Seen>) -> Result<Exit, CliError> {
+pub fn say(
+    global: &Global,
+    session: &Session,
+    found: &FindingLine,
+    said: &str,
+    seen: Option<Seen>,
+) -> Result<Exit, CliError> {
     if said.trim().is_empty() {
         return Err(
             CliError::usage("an answer says something").hint("for example --answer 'Looked at it: as it was before'")

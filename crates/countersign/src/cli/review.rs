@@ -126,9 +126,11 @@ fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine)
             asked.warn();
             answer::say(global, session, found, said, *seen)
         }
-        (_, Reader::Reads(_, error), Some(_)) => {
-            Err(CliError { exit: error.exit, hint: error.hint.clone(), ..CliError::new(error.code.clone(), error.message.clone()) })
-        }
+        (_, Reader::Reads(_, error), Some(_)) => Err(CliError {
+            exit: error.exit,
+            hint: error.hint.clone(),
+            ..CliError::new(error.code.clone(), error.message.clone())
+        }),
         (Format::Json, _, None) => output::json(&asked.to_json(found)?).map(|()| Exit::Done),
         (Format::Text, Reader::Signs(session), None) if can_answer() && found.open => {
             pager::page(shown);
@@ -182,12 +184,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(
-        log: &KnownLog,
-        found: &FindingLine,
-        reading: Option<&Reading>,
-        at_hand: &AtHand,
-    ) -> Result<Self, CliError> {
+    fn of(log: &KnownLog, found: &FindingLine, reading: Option<&Reading>, at_hand: &AtHand) -> Result<Self, CliError> {
         let mut asked = Self { shown: answer::lines(log, found), seen: None, unseen: None, emergency: None };
         let Some(reading) = reading else { return Ok(asked) };
         let view = reading.view()?;
@@ -219,7 +216,8 @@ impl Asked {
     }
 
     fn to_json(&self, found: &FindingLine) -> Result<serde_json::Value, CliError> {
-        let failed = |error: serde_json::Error| CliError::new("failed", format!("the finding cannot be written: {error}"));
+        let failed =
+            |error: serde_json::Error| CliError::new("failed", format!("the finding cannot be written: {error}"));
         let mut value = serde_json::to_value(found).map_err(failed)?;
         if let Some(value) = value.as_object_mut() {
             value.extend(self.seen.map(|seen| ("seen".to_owned(), json!(seen))));

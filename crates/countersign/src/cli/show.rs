@@ -260,7 +260,12 @@ fn whole(view: &ChangeView, paths: &[String]) {
 /// What of it went past the rules, which nobody is to overlook.
 pub(super) fn emergency(view: &ChangeView) -> Vec<String> {
     let lines = view.emergency.iter().flat_map(crate::wire::Emergency::lines);
-    lines.enumerate().map(|(nth, line)| format!("{}{}", faint(format!("{:<10}", if nth == 0 { "emergency" } else { "" })), warn(words_of(&line)))).collect()
+    lines
+        .enumerate()
+        .map(|(nth, line)| {
+            format!("{}{}", faint(format!("{:<10}", if nth == 0 { "emergency" } else { "" })), warn(words_of(&line)))
+        })
+        .collect()
 }
 
 /// What workloads attested of it.

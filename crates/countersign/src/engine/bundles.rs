@@ -7,7 +7,7 @@ use countersign_core::{
     governance::read_manifest,
     ids::ChangeId,
     refusal::Refusal,
-    state::State,
+    state::{PersonRecord, State},
     statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
     verify::Evidence,
 };
@@ -48,6 +48,9 @@ impl Engine {
         changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
         let findings = self.findings_on(&change.id).await?;
         changes.extend(findings.iter().map(|(id, _)| finding_stream(id)).collect::<Result<Vec<_>, _>>()?);
+        if change.status.is_open() {
+            changes.extend(self.unable().await?.iter().map(Holder::stream).collect::<Result<Vec<_>, _>>()?);
+        }
         let part = self.part(&changes, Some(change), since, governed).await?;
         let (_, governance) = self.governed().await?;
         Ok(Bundle {
@@ -58,6 +61,16 @@ impl Engine {
             consistency: part.consistency,
             extracts_differ: Vec::new(),
         })
+    }
+
+    /// People who cannot act now, or grant nothing: whoever reads what is missing is not told to ask them.
+    async fn unable(&self) -> Result<Vec<Holder>, EngineError> {
+        let now = self.clock.shown();
+        let is_unable = |record: &PersonRecord| {
+            record.suspends(now).next().is_some() || record.revoked.values().any(|revocation| revocation.takes(now))
+        };
+        let people = records::people(&*self.store).await?.into_iter().filter(|(_, record)| is_unable(record));
+        Ok(people.map(|(person, _)| Holder::Person(person)).take(MAX_SUSPENDED).collect())
     }
 
     /// Governance, what stands about whose key this is, and about those of whom a key is suspended: to be verified as a bundle is.

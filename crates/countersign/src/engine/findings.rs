@@ -11,6 +11,8 @@ use std::{
 use countersign_core::{
     catalog::did_you_mean,
     coverage,
+    escalation::escalated,
+    governance::Governance,
     ids::{ActorId, ChangeId, FindingId, Target},
     landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
@@ -61,11 +63,12 @@ impl Engine {
         filters.extend(filter.who.as_ref().map(|who| Facet::new(facet::PERSON, who.as_str())));
         let list = List { filters: &filters, after, ..List::of(records::FINDING, limit.clamp(1, MAX_PAGE)) };
         let page = self.store.list(&list).await?;
+        let (governance, now) = (self.governance().await?, self.clock.shown());
         let mut findings = Vec::with_capacity(page.items.len());
         for item in &page.items {
             let record: FindingRecord = records::parse(&item.name, &item.body)?;
             let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
-            findings.push(line(id, record));
+            findings.push(line(id, record, &governance, now));
         }
         // What is gone from the catalog may still have findings; where there are none, a slip would look like good news.
         if findings.is_empty() {
@@ -118,7 +121,8 @@ impl Engine {
                 let refusal = Refusal::malformed("malformed-about", format!("`{about}` does not say what it names"));
                 return Err(match meant.or_else(|| is_target.then_some("target")) {
                     Some(kind) => refusal.hint(format!("did you mean `{kind}/{about}`?")),
-                    None => refusal.hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME, rule/ID and change/ID"),
+                    None => refusal
+                        .hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME, rule/ID and change/ID"),
                 }
                 .into());
             }
@@ -197,11 +201,22 @@ impl Engine {
             glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
         }
         let mut found = Vec::new();
+        if glass.is_empty() && changes.is_empty() {
+            return Ok(0);
+        }
+        // Nobody is asked who cannot answer, and whoever is away only where nobody else is there.
+        let disabled = records::disabled(&*self.store, &governance, now).await?;
+        let away = governance.calendars.away(now);
+        let asked = |targets: &BTreeSet<Target>, hands: BTreeSet<ActorId>| -> BTreeSet<ActorId> {
+            let who = reviewers(&governance, targets, &hands.union(&disabled).cloned().collect());
+            let there: BTreeSet<ActorId> = who.iter().filter(|person| !away.contains(person)).cloned().collect();
+            if there.is_empty() { who } else { there }.into_iter().take(MAX_LIST).collect()
+        };
         for (id, BrokenGlass { by, change, .. }) in glass {
             let Some(broken) = self.change(&id).await? else { continue };
             let mut hands = take::contributors(&governance, &broken).all;
             hands.extend(by.iter().cloned());
-            let who = reviewers(&governance, &broken.targets, &hands).into_iter().take(MAX_LIST).collect();
+            let who = asked(&broken.targets, hands);
             found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
         }
         for (id, RolledBack { by, change, restores, .. }) in changes {
@@ -209,7 +224,7 @@ impl Engine {
             let mut hands = take::contributors(&governance, &rollback).all;
             hands.insert(by.clone());
             let targets = rollback.targets;
-            let who = reviewers(&governance, &targets, &hands).into_iter().take(MAX_LIST).collect();
+            let who = asked(&targets, hands);
             found.push((Matter::AfterReview { by, change, restores, targets }, who));
         }
         self.raise(found, now).await
@@ -317,8 +332,9 @@ fn unknown(kind: &str, name: &str, before: &str, names: &[&str]) -> Refusal {
     }
 }
 
-fn line(id: FindingId, record: FindingRecord) -> FindingLine {
+fn line(id: FindingId, record: FindingRecord, governance: &Governance, now: Time) -> FindingLine {
     FindingLine {
+        escalated: escalated(governance, &record, now),
         id,
         kind: record.what.kind().to_owned(),
         about: record.what.about(),

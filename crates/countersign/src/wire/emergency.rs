@@ -119,7 +119,8 @@ impl BrokenLine {
     }
 
     fn details(&self) -> Vec<String> {
-        let mut lines = vec![format!("why: {}", self.why.as_deref().unwrap_or("(not here: erased, held back, or lost)"))];
+        let mut lines =
+            vec![format!("why: {}", self.why.as_deref().unwrap_or("(not here: erased, held back, or lost)"))];
         lines.extend(self.incident.as_ref().map(|incident| format!("answers incident {incident}")));
         lines.extend(self.over.iter().map(|by| format!("went over the rejection of {by}")));
         lines.extend(self.over_freezes.iter().map(|freeze| format!("went over freeze {}", freeze::name_of(freeze))));
@@ -144,7 +145,9 @@ impl AfterReviewLine {
     pub fn words(&self) -> String {
         let short = self.finding.short();
         match &self.answer {
-            None => format!("after-review {short}: open, to be answered until {} by {}", self.due, names(&self.asked, "or")),
+            None => {
+                format!("after-review {short}: open, to be answered until {} by {}", self.due, names(&self.asked, "or"))
+            }
             Some(AnswerLine { by, at, seen, said }) => {
                 let seen = seen.map(|seen| format!(", content seen: {}", seen_words(seen))).unwrap_or_default();
                 let said = said.as_deref().unwrap_or("(not here)");

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     decision::Decision,
+    escalation::Escalation,
     explain::Explanation,
     ids::{ActorId, ChangeId, FindingId, Target},
     statement::{Holder, Matter},
@@ -99,6 +100,9 @@ pub struct FindingLine {
     pub text: Option<Digest>,
     /// Nobody has answered it.
     pub open: bool,
+    /// Of one that is overdue: who is asked besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated: Option<Escalation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<ActorId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

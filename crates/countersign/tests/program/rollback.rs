@@ -89,7 +89,7 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
     );
     world.say("dave", &["review", finding, "--answer", "as it was before; the fix is on its way"]).done();
     assert_eq!(world.say("dave", &["findings", "--open"]).done(), Value::Array(vec![]));
-    world.say("dave", &["review", finding, "--answer", "again"]).is_refused(1, "already-answered");
+    world.say("dave", &["review", finding, "--answer", "again"]).is_refused(3, "already-answered");
     // All of it is in the log, and holds.
     world.say("dave", &["export", "export"]).done();
     let verified = world.say("dave", &["verify", "export", "--trust", "home/trust.json"]);
@@ -97,9 +97,21 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
     world.say("dave", &["bundle", change, "--out", "change.tar"]).done();
     let verified = world.say("dave", &["verify", "change.tar", "--trust", "home/trust.json"]);
     assert_eq!(verified.status, 0, "{verified}");
+    let told = &verified.json()["changes"][0]["emergency"];
+    assert_eq!(
+        (&told["rolled_back"][0]["by"], &told["rolled_back"][0]["restores"]),
+        (&"carol".into(), &good.as_str().into())
+    );
+    let answer = &told["after_reviews"][0]["answer"];
+    assert_eq!((&answer["by"], &answer["seen"]), (&"dave".into(), &"material".into()), "{answer}");
+    let page = world.stage.run("verify change.tar --trust home/trust.json --format html").stdout;
+    assert!(
+        page.contains("Rolled back by carol alone to what") && page.contains("as it was before; the fix is on its way"),
+        "{page}"
+    );
     // Another step back is an ordinary change: nothing that a gate applied lies before it.
     let again = roll_back(&world, "dave", &[]);
-    again.is_refused(1, "no-rollback");
+    again.is_refused(3, "no-rollback");
     assert!(again.stderr.contains("no enforcing gate applied anything"), "{again}");
 }
 
@@ -107,7 +119,7 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
 fn what_is_no_rollback_is_an_ordinary_change_and_says_so() {
     let (world, good, bad) = burning(&["--security"]);
     let marked = roll_back(&world, "carol", &[]);
-    marked.is_refused(1, "no-rollback");
+    marked.is_refused(3, "no-rollback");
     let (said, command) = (&marked.stderr, "propose it: countersign propose --target checkout/production --kind code");
     assert!(said.contains("there is no way back past") && said.contains(command), "{marked}");
     let other = roll_back(&world, "carol", &["--to", &bad]);
