@@ -52,11 +52,14 @@ const MAX_FINDINGS: u64 = 200;
 /// What there is to tell of a statement that was taken. `state` has what it left.
 pub fn job(statement: &Statement, payload: &Digest, at: Time, state: &State) -> Option<Job> {
     let (kind, subject, data) = match &statement.body {
-        Body::BreakGlass(said) => ("break-glass", format!("change/{}", said.change), of_change(&said.change, &said.targets)),
+        Body::BreakGlass(said) => {
+            ("break-glass", format!("change/{}", said.change), of_change(&said.change, &said.targets))
+        }
         Body::OutcomeReport(said) if said.result == OutcomeResult::Applied => {
             let change = state.change(&said.change).ok()??;
             let rolled_back = change.permits.iter().any(|permit| permit.statement == said.permit && permit.rollback);
-            rolled_back.then(|| ("rollback", format!("change/{}", said.change), of_change(&said.change, &said.targets)))?
+            rolled_back
+                .then(|| ("rollback", format!("change/{}", said.change), of_change(&said.change, &said.targets)))?
         }
         Body::Freeze(said) => {
             let name = freeze::name_of(payload);
@@ -79,7 +82,8 @@ pub fn job(statement: &Statement, payload: &Digest, at: Time, state: &State) -> 
 }
 
 fn of_change(change: &ChangeId, targets: &BTreeSet<Target>) -> Value {
-    let links = json!({"change": format!("/v1/changes/{change}"), "findings": format!("/v1/findings?about=change/{change}")});
+    let links =
+        json!({"change": format!("/v1/changes/{change}"), "findings": format!("/v1/findings?about=change/{change}")});
     json!({"change": change, "targets": targets, "links": links})
 }
 
@@ -199,7 +203,8 @@ impl Notifier {
             if self.overdue.contains(&found.id) {
                 continue;
             }
-            let due = found.due.parse::<jiff::Timestamp>().map_or(now, |at| Time::from_unix_millis(at.as_millisecond()));
+            let due =
+                found.due.parse::<jiff::Timestamp>().map_or(now, |at| Time::from_unix_millis(at.as_millisecond()));
             let mut data = of_finding(&found.id, &found.kind, due);
             data["targets"] = json!(found.what.targets());
             let (id, subject) = (format!("{}-overdue", found.id), format!("finding/{}", found.id));

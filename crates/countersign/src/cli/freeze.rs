@@ -365,7 +365,9 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
         }
         Format::Text => {
             if shown.is_empty() && of_calendars.is_empty() {
-                anstream::println!("nobody has frozen anything, and no calendar has lately; what comes: countersign calendar");
+                anstream::println!(
+                    "nobody has frozen anything, and no calendar has lately; what comes: countersign calendar"
+                );
             }
             for (statement, record) in shown {
                 let (name, until) = (name_of(statement), local(record.end()));
