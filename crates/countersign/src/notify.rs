@@ -16,7 +16,7 @@ use countersign_core::{
     freeze,
     ids::{ChangeId, FindingId, Target},
     state::State,
-    statement::{Body, OutcomeResult, Statement},
+    statement::{Body, Matter, OutcomeResult, Statement},
 };
 use countersign_ledger::{Digest, Time};
 use serde_json::{Value, json};
@@ -71,9 +71,7 @@ pub fn job(statement: &Statement, payload: &Digest, at: Time, state: &State) -> 
         }
         Body::Finding(said) => {
             let id = FindingId::of_finding(payload);
-            let mut data = of_finding(&id, said.what.kind(), said.due);
-            data["targets"] = json!(said.what.targets());
-            ("finding-raised", format!("finding/{id}"), data)
+            ("finding-raised", format!("finding/{id}"), of_finding(&id, &said.what, said.due))
         }
         _ => return None,
     };
@@ -87,8 +85,9 @@ fn of_change(change: &ChangeId, targets: &BTreeSet<Target>) -> Value {
     json!({"change": change, "targets": targets, "links": links})
 }
 
-fn of_finding(id: &FindingId, kind: &str, due: Time) -> Value {
-    json!({"finding": id, "kind": kind, "due": rfc3339(due), "command": format!("countersign review {}", id.short())})
+fn of_finding(id: &FindingId, what: &Matter, due: Time) -> Value {
+    let command = format!("countersign review {}", id.short());
+    json!({"finding": id, "kind": what.kind(), "targets": what.targets(), "due": rfc3339(due), "command": command})
 }
 
 /// A CloudEvent in JSON.
@@ -205,8 +204,7 @@ impl Notifier {
             }
             let due =
                 found.due.parse::<jiff::Timestamp>().map_or(now, |at| Time::from_unix_millis(at.as_millisecond()));
-            let mut data = of_finding(&found.id, &found.kind, due);
-            data["targets"] = json!(found.what.targets());
+            let data = of_finding(&found.id, &found.what, due);
             let (id, subject) = (format!("{}-overdue", found.id), format!("finding/{}", found.id));
             if let Err(why) = self.send(event(&log, &id, "finding-overdue", &subject, now, &data)).await {
                 return Ok(Some(why));

@@ -338,6 +338,7 @@ fn the_others() -> Vec<Statement> {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);
             }
+            Body::FindingAnswer(answer) => answer.seen = None,
             Body::Finding(finding) => {
                 let Matter::BranchMoved { to, .. } = &mut finding.what else { unreachable!() };
                 (finding.text, *to) = (None, None);

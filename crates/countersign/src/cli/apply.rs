@@ -533,6 +533,7 @@ fn open_by_copy(
             desk.ask(&change, transition, &clock::now)?
         }
     };
+    spend::nothing_withheld(&Past::read(journal)?.unwrap_or_default(), &desk, std::slice::from_ref(&opening))?;
     Ok((Gate::Desk(Box::new(desk)), opening))
 }
 

@@ -7,7 +7,6 @@ use std::{
 };
 
 use countersign_core::{
-    explain::MAX_WHO,
     facts::{GitFacts, Identities, Range},
     freeze::name_of,
     glass::{self, GLASS_SECS},
@@ -475,20 +474,11 @@ fn another_person(glass: &Glass, known: Option<&Governance>, hand: &Hand, me: &A
     let (signers, mine) = (signers(glass, known), hand.fingerprint());
     let by_me = signers.iter().find(|(key, id)| **key == mine || id.as_ref() == Some(me));
     let Some((key, _)) = by_me else { return Ok(()) };
-    let targets = &glass.says()?.targets;
-    let there: BTreeSet<&ActorId> = signers.values().flatten().collect();
-    let others = known.map(|known| glass::entitled(known, targets, clock::now())).unwrap_or_default();
-    let others: BTreeSet<&ActorId> = others.into_iter().filter(|id| *id != me && !there.contains(id)).collect();
     Err(CliError::refused(
         "already-signed",
         format!("{me} has already signed it, with key {key}; one person counts once, by whatever keys"),
     )
-    .hint(match others.is_empty() {
-        true => "another person who is entitled signs it: pass their --key".to_owned(),
-        false => {
-            format!("another person who is entitled signs it: one of {}", output::joined(others.iter().take(MAX_WHO)))
-        }
-    }))
+    .hint("another person who owns all of it, is on call for it or is a senior signs it: pass their --key"))
 }
 
 /// What the proposal says of its commits, computed here.

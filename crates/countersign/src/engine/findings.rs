@@ -105,7 +105,7 @@ impl Engine {
             "gate" => gates,
             "person" => people,
             "rule" => rules,
-            "change" => return Ok(self.find(name).await.map(drop)?),
+            "change" => return self.find(name).await.map(drop),
             "target" => {
                 let target = name.parse::<Target>().map_err(|_| {
                     Refusal::malformed("malformed-about", format!("`{about}` names no target"))

@@ -477,7 +477,7 @@ impl Engine {
         draft.blobs.clone_from(blobs);
         match (draft.push(envelope.clone(), signed.clone()), &signed.statement().body) {
             // Whomever the refusal names has to be able to do it: looked up only now, and nothing is decided by it.
-            (Err(EngineError::Refused(_)), Body::BreakGlass(_)) => {
+            (Err(EngineError::Refused(_)), Body::BreakGlass(_) | Body::Freeze(_)) => {
                 draft.know_everybody().await?;
                 draft.push(envelope.clone(), signed.clone())?;
             }

@@ -1,8 +1,9 @@
 //! Breaking the glass: with the log and without it, and what opens nothing.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use countersign_core::catalog::Level;
+use countersign_core::{canonical, catalog::Level};
+use serde_json::{Value, json};
 
 use crate::world::{Push, World};
 
@@ -151,7 +152,7 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     );
     let json = outage.world.stage.run("verify change.bundle --trust home/trust.json --format json").json();
     let told = &json["changes"][0]["emergency"];
-    assert_eq!(told["broken"][0]["by"], serde_json::json!(["carol", "dave"]), "{told}");
+    assert_eq!(told["broken"][0]["by"], json!(["carol", "dave"]), "{told}");
     assert_eq!(
         (&told["broken"][0]["incident"], &told["broken"][0]["without_the_log"]),
         (&"INC-4711".into(), &true.into())
@@ -222,14 +223,19 @@ fn who_cannot_sign_is_not_named_as_entitled() {
     ]);
     world.publish(|files| {
         // Erin owns nothing.
-        let people: Vec<String> = files.keys().filter(|path| path.starts_with("people/")).cloned().collect();
-        for path in people {
-            let mut people: serde_json::Value = serde_json::from_slice(&files[&path]).unwrap();
-            if people.get("erin").is_some() {
-                people["erin"]["groups"] = serde_json::json!([]);
-            }
-            files.insert(path, countersign_core::canonical::to_bytes(&people).unwrap());
-        }
+        let read =
+            |files: &BTreeMap<String, Vec<u8>>, path: &str| -> Value { serde_json::from_slice(&files[path]).unwrap() };
+        let (mut people, mut profiles) = (read(files, "people/owners.json"), read(files, "profiles/owners.json"));
+        let mut erin = people.as_object_mut().unwrap().remove("erin").unwrap();
+        erin.as_object_mut().unwrap().remove("groups");
+        let mails = profiles["people"].as_object_mut().unwrap().remove("erin").unwrap();
+        let written = [
+            ("people/_.json", json!({ "erin": erin })),
+            ("people/owners.json", people),
+            ("profiles/_.json", json!({ "people": { "erin": mails }, "salt": "00112233445566778899aabbccddeeff" })),
+            ("profiles/owners.json", profiles),
+        ];
+        files.extend(written.map(|(path, value)| (path.to_owned(), canonical::to_bytes(&value).unwrap())));
     });
     world.edit("fix", "payments/retries", "5\n");
     let change = world.propose("alice", &["payments/production"]);

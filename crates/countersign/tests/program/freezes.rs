@@ -141,7 +141,7 @@ fn a_freeze_is_told_to_whoever_asks_what_waits_and_its_refusals_end_with_3() {
     assert!(bare.stderr.contains(&format!("freeze {id} by bob holds until")), "{bare}");
     let again = world.say("bob", &["freeze", "--system", "checkout", "--for", "1h", "--why", "again"]);
     again.is_refused(3, "freeze-renewed");
-    world.say("carol", &["freeze", "--all", "--for", "1h", "--why", "me too"]).is_refused(3, "not-entitled");
+    world.say("carol", &["freeze", "--all", "--for", "1h", "--why", "me too"]).is_refused(3, "not-theirs-to-freeze");
     world.say("bob", &["lift", id]).done();
     world.say("bob", &["lift", id]).is_refused(3, "freeze-over");
 }

@@ -2,6 +2,15 @@
 
 use std::fs;
 
+use countersign::{
+    clock,
+    gates::journal::{Event, Journal, Reservation},
+};
+use countersign_core::{
+    statement::{OutcomeResult, RevisionRef},
+    subject::{GitTransition, Transition},
+};
+use countersign_ledger::Digest;
 use serde_json::Value;
 
 use crate::{support::Run, world::World};
@@ -162,4 +171,39 @@ fn files_are_rolled_back_by_the_command_of_before_over_the_files_of_before() {
     assert_eq!(done["restores"], Value::from(good));
     assert_eq!(world.stage.read("running"), "good: 1\n");
     assert!(done["after_review"]["id"].is_string(), "{run}");
+}
+
+/// A captured server that withholds how the last push ended would have what landed before it taken back, by one signature.
+#[test]
+fn a_rollback_past_a_landing_that_the_log_withholds_is_refused_by_the_gates_own_journal() {
+    let (world, _, bad) = burning(&[]);
+    let tip = world.tip("release");
+    let transition = Transition::Git(GitTransition {
+        repository: "shop".parse().unwrap(),
+        reference: "refs/heads/release".to_owned(),
+        old: world.tip("main"),
+        new: tip,
+    });
+    let permit = Digest::of("withheld");
+    let reservation = Reservation {
+        permit,
+        change: "1a2b".repeat(8).parse().unwrap(),
+        revision: RevisionRef { digest: permit, number: 1 },
+        targets: ["checkout/production".parse().unwrap()].into(),
+        transition,
+        expires_at: clock::now(),
+    };
+    let path = world.stage.path("shop.git/countersign/journal");
+    let mut journal = Journal::open(&path).unwrap();
+    journal
+        .write_all(vec![
+            Event::Reserved { reservation, at: clock::now(), by: None, leaves: None },
+            Event::Settled { permit, result: OutcomeResult::Applied, exit_status: None, at: clock::now() },
+        ])
+        .unwrap();
+    drop(journal);
+    let refused = roll_back(&world, "carol", &[]);
+    refused.is_refused(3, "not-landed");
+    assert!(refused.stderr.contains("outcome-withheld"), "{refused}");
+    assert_eq!(world.state(&bad), "applied");
 }

@@ -185,7 +185,8 @@ fn a_finding_that_nobody_answers_goes_up_and_rules_see_it() {
 fn rule_over(world: &mut World) -> ChangeId {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.md")).unwrap();
     let block = |kind: &str, with: &str| {
-        let mut blocks = page.split(&format!("```{kind}\n")).skip(1).filter_map(|block| block.split("```").next());
+        let fence = format!("```{kind}\n");
+        let mut blocks = page.split(&fence).skip(1).filter_map(|block| block.split("```").next());
         blocks.find(|block| block.contains(with)).unwrap().to_owned()
     };
     let rules =

@@ -293,6 +293,10 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
     if !judge.desk.is_current()? {
         return Ok(None);
     }
+    spend::nothing_withheld(&journal, judge.desk, openings).map_err(|error| match error {
+        DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+        other => other.into(),
+    })?;
     let Push { gate, branch, old, .. } = judge.push;
     begins_at_the_tip(gate, &branch.branch, old)?;
     // For the process that judged it, which asks again before it moves the branch.
