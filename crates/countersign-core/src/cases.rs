@@ -430,7 +430,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .standard(given.standard.then(sample::standard))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
-    for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
+    // Who rejects takes back what they approved.
+    let stands = |by: &&ActorId| home.everybody.contains(*by) && !given.rejected_by.contains(*by);
+    for by in given.approvals.iter().filter(stands) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         let on_call = home.on_call.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
@@ -472,7 +474,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         }
         snapshot = snapshot.signed_with(by, assurance, seen);
     }
-    for by in given.carried.iter().filter(|by| home.everybody.contains(*by)) {
+    for by in given.carried.iter().filter(stands) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.carried(by.clone(), home.seniors.contains(by), owns);
     }
@@ -510,7 +512,14 @@ fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
             Fate::Deleted => PathStatus::Deleted,
         };
         let (link, submodule) = (*fate == Fate::Link, *fate == Fate::Submodule);
-        RuledPath { path: path.clone(), status, submodule, link, lines: Some(Lines { added: 1, deleted: 0 }) }
+        RuledPath {
+            path: path.clone(),
+            status,
+            submodule,
+            link,
+            led: false,
+            lines: Some(Lines { added: 1, deleted: 0 }),
+        }
     };
     given.iter().map(ruled).collect()
 }

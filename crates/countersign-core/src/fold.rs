@@ -17,7 +17,7 @@ use crate::{
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
-    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
+    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
         governance_stream, person_stream, target_stream,
@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod landing;
+mod rejections;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -51,7 +52,8 @@ impl Entry {
 
     /// The blobs without which it cannot be folded. A list of governance files names further ones.
     pub fn needed_blobs(&self) -> Vec<Digest> {
-        self.signed.statement().body.needed_blobs()
+        let token = self.signed.token().map(|token| token.digest);
+        self.signed.statement().body.needed_blobs().into_iter().chain(token).collect()
     }
 
     /// A leaf of a statement that was checked before.
@@ -79,7 +81,7 @@ impl State {
 
     /// Takes the next leaf, or says why it should not be there. Returns the streams whose records it changed.
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
-        self.fold_found(entry, &found(entry.signed.statement(), blob), blob)
+        self.fold_found(entry, &found(&entry.signed, blob), blob)
     }
 
     /// The same where what the statement names was read before.
@@ -98,7 +100,7 @@ impl State {
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
-        let authenticated = authenticate(self, &entry.signed, entry.leaf.admitted_at)?;
+        let authenticated = authenticate(self, &entry.signed, found.token.as_ref(), entry.leaf.admitted_at)?;
         admit::admit(self, &authenticated, found, entry.leaf.admitted_at)?;
         in_its_streams(statement, entry)?;
         // Parsed once, and before anything of the state has moved.
@@ -332,9 +334,7 @@ impl State {
         if let Some(open) = self.open_on(&said.what) {
             open.retain(|open| open.id != said.finding);
         }
-        for target in said.what.targets() {
-            self.target_mut(target).due.remove(&said.finding);
-        }
+        self.due_on(&said.what, &said.finding, None);
     }
 
     /// Whom or what it is on remembers that it is open.
@@ -343,9 +343,7 @@ impl State {
         if let Some(open) = self.open_on(&finding.what) {
             open.push(opened.clone());
         }
-        for target in finding.what.targets() {
-            self.target_mut(target).due.insert(opened.id.clone(), finding.due);
-        }
+        self.due_on(&finding.what, &opened.id, Some(finding.due));
         match &finding.what {
             Matter::AfterReview { change, targets, .. } => {
                 for target in targets {
@@ -383,27 +381,27 @@ impl State {
             Body::Rejection(said) => &said.targets,
             Body::RejectionLift(said) => &said.targets,
             Body::RejectionSetAside(said) => &said.targets,
+            Body::NewRevision(said) => return self.reject_anew(said, admitted),
             _ => return Ok(()),
         };
         let Some((id, _)) = body.about() else { return Ok(()) };
         let Some(change) = self.change(id)? else { return Ok(()) };
-        let content = match body {
-            Body::Rejection(said) => change.revision(&said.revision).map(|revision| revision.subject.content()),
-            _ => Some(change.content()),
+        let Some(present) = change.current().cloned() else { return Ok(()) };
+        let rejected = match body {
+            Body::Rejection(said) => rejections::of(change, said, (by, admitted.at))?,
+            _ => Vec::new(),
         };
-        let Some(content) = content.transpose()? else { return Ok(()) };
+        let content = present.subject.content()?;
         for target in targets {
             let rejections = &mut self.target_mut(target).rejections;
             match body {
-                Body::Rejection(_) => {
-                    let (by, change, at) = (by.clone(), id.clone(), admitted.at);
-                    rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
-                }
+                Body::Rejection(_) => rejections.extend(rejected.iter().cloned()),
                 // What they said of another change stands until they lift it there.
                 Body::RejectionLift(_) => rejections.retain(|r| r.by != *by || r.change != *id),
                 Body::RejectionSetAside(said) => {
                     let aside = Aside { by: by.clone(), senior: admitted.senior, content, reason: said.reason };
-                    let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);
+                    let theirs =
+                        rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.covers(&present, &content));
                     theirs.for_each(|rejection| rejection.aside.push(aside.clone()));
                 }
                 _ => {}
@@ -469,8 +467,8 @@ impl State {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
         }
-        let found = found(statement, blob)?;
-        let authenticated = authenticate(self, signed, now)?;
+        let found = found(signed, blob)?;
+        let authenticated = authenticate(self, signed, None, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
         self.know_who_broke(signed);
         Ok(())
@@ -614,7 +612,8 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
 }
 
 /// The blobs that admission has to see, parsed.
-pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> {
+pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
+    let statement = signed.statement();
     let read = |digest: &Digest, what: &str| {
         blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
     };
@@ -661,6 +660,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
         loosens: None,
+        token: signed.token().map(|token| admit::read_token(token, blob)).transpose()?.flatten(),
     })
 }
 

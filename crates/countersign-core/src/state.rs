@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::Actor,
-    change::{Aside, Change, is_set_aside},
+    change::{Aside, Change, Revision, is_set_aside},
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
+    pieces::Pieces,
     refusal::Refusal,
     standard::StandardUse,
     statement::{
@@ -175,6 +176,9 @@ pub struct TargetRejection {
     pub change: ChangeId,
     /// What was rejected: see [`crate::subject::Subject::content`].
     pub content: Digest,
+    /// What of it has not landed since by another change; of much, some.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub pieces: Pieces,
     pub at: Time,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aside: Vec<Aside>,
@@ -183,6 +187,17 @@ pub struct TargetRejection {
 impl TargetRejection {
     pub fn stands(&self) -> bool {
         !is_set_aside(&self.aside, &self.content)
+    }
+
+    /// Whether a revision brings what was rejected, alone or among other things.
+    pub fn covers(&self, revision: &Revision, content: &Digest) -> bool {
+        self.content == *content || self.pieces.are_among(&revision.pieces)
+    }
+
+    /// Whether it stands over what a change brings, of this content, that it is not of.
+    pub fn holds(&self, change: &Change, content: &Digest) -> bool {
+        let other = change.current().filter(|_| self.change != change.id);
+        other.is_some_and(|revision| self.covers(revision, content)) && !is_set_aside(&self.aside, content)
     }
 }
 
@@ -547,12 +562,11 @@ impl State {
         Ok(Some(self.targets.get(target).unwrap_or(&NOTHING)))
     }
 
-    /// What landed on a target that templates of standard changes are about. `None` as for rejections.
-    pub fn standard_uses(&self, target: &Target) -> Result<Option<&[StandardUse]>, Refusal> {
-        if self.rejections_on(target)?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default()))
+    /// What landed on a target that templates of standard changes are about, as far as it is known: a part of the log tells what
+    /// landed by its changes.
+    pub fn known_standard_uses(&self, target: &Target) -> Result<&[StandardUse], Refusal> {
+        self.rejections_on(target)?;
+        Ok(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default())
     }
 
     /// The same as far as they are known: a part of the log tells those that stand in its changes.
@@ -563,19 +577,31 @@ impl State {
         }
     }
 
-    /// Rejections of what a change brings that stand in other changes on its targets, as far as they are known.
+    /// Rejections of what a change brings, alone or among other things, that stand in other changes on its targets, as far as
+    /// they are known.
     pub fn held_by<'a>(&'a self, change: &Change) -> Result<Vec<&'a TargetRejection>, Refusal> {
         let content = change.content()?;
         let mut held_by = Vec::new();
         for target in &change.targets {
             let on = self.known_rejections_on(target)?.iter();
-            held_by.extend(on.filter(|r| r.change != change.id && r.content == content && r.stands()));
+            held_by.extend(on.filter(|rejection| rejection.holds(change, &content)));
         }
         Ok(held_by)
     }
 
     pub(crate) fn target_mut(&mut self, target: &Target) -> &mut TargetRecord {
         self.targets.entry(target.clone()).or_default()
+    }
+
+    /// The targets that a finding is about remember until when it is to be answered, as long as it is open.
+    pub(crate) fn due_on(&mut self, what: &Matter, finding: &FindingId, until: Option<Time>) {
+        for target in what.targets() {
+            let due = &mut self.target_mut(target).due;
+            match until {
+                Some(until) => drop(due.insert(finding.clone(), until)),
+                None => drop(due.remove(finding)),
+            }
+        }
     }
 
     /// People none of whose keys holds, as far as their records are loaded.

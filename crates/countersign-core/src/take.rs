@@ -6,6 +6,7 @@ mod content;
 mod evidence;
 mod findings;
 mod labels;
+mod loosening;
 mod part;
 mod standard;
 
@@ -13,16 +14,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
-pub(crate) use self::standard::is_of_sort;
 use self::{
     commits::commits,
     content::{branch, files, paths, size, size_without},
     labels::labels,
+    loosening::loosening,
 };
 pub use self::{
     evidence::evidence_of,
-    standard::{Nearly, day, nearly_standard, unknown_in},
+    standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
+pub(crate) use self::{loosening::behind, standard::is_of_sort};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, LabelRecord, Revision},
@@ -32,8 +34,8 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, LooseningView, Material, ProposerView, Snapshot,
-        TargetView, WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView,
+        WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -277,7 +279,7 @@ impl Snapshot {
         let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
-        let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
+        let listed = |record: &EvidenceRecord| Ok(evidence::is_listed(governance, record));
         let kinds = governance.evidence();
         let evidence = evidence::evidence(governance, change, revision, &self.contributors, &kinds, listed);
         Some(Self {
@@ -450,60 +452,6 @@ impl Snapshot {
             findings_overdue: findings::overdue(state, change, now)?,
         })
     }
-}
-
-/// Whoever stands behind what is published, and since when: whoever submitted it, by a key that still holds, and those whose
-/// approvals count.
-pub(crate) fn behind(
-    state: &State,
-    change: &Change,
-    approvals: &[ApprovalView],
-    now: Time,
-) -> Result<BTreeMap<ActorId, Time>, Refusal> {
-    let mut behind = BTreeMap::new();
-    let Some(revision) = change.current() else { return Ok(behind) };
-    for approval in approvals {
-        let of = change.approvals.iter().filter(|a| a.by == approval.by && a.revision == revision.reference);
-        let since = of.map(|approval| approval.at).min().unwrap_or(now);
-        behind.insert(approval.by.clone(), since);
-    }
-    if let Some(person) = state.governance.person(&revision.by)
-        && !state.person(&revision.by)?.is_some_and(|record| record.disables(person, now))
-    {
-        behind.insert(revision.by.clone(), revision.at);
-    }
-    Ok(behind)
-}
-
-/// Who stands behind what loosens, and until when it waits. The time is that of the log's leaves, so that everybody who replays them
-/// counts from the same moment.
-fn loosening(
-    state: &State,
-    change: &Change,
-    revision: &Revision,
-    approvals: &[ApprovalView],
-    now: Time,
-) -> Result<Option<LooseningView>, Refusal> {
-    match (&revision.subject, revision.loosens) {
-        (Subject::Governance(_), Some(true) | None) => {}
-        (Subject::Governance(_), Some(false)) | (Subject::Git(_) | Subject::Files(_), _) => return Ok(None),
-    }
-    let governance = &*state.governance;
-    let policy_group = governance.policy_group();
-    let is_senior = |id: &ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
-    let behind = behind(state, change, approvals, now)?;
-    let mut by_time: Vec<(&Time, &ActorId)> = behind.iter().map(|(id, since)| (since, id)).collect();
-    by_time.sort();
-    let mut view = LooseningView { policy: 0, senior: governance.catalog.seniors().is_empty(), until: None };
-    for (since, id) in by_time {
-        view.policy = view.policy.saturating_add(u32::from(policy_group.contains(id)));
-        view.senior |= is_senior(id);
-        if view.until.is_none() && view.is_backed() {
-            let wait = governance.catalog.settings.loosening_wait_secs;
-            view.until = Some(since.plus_secs(wait.into()));
-        }
-    }
-    Ok(Some(view))
 }
 
 /// Who proposed a change, where a rule asks.

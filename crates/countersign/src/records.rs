@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 12;
+pub const PROJECTIONS: u32 = 13;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -101,15 +101,19 @@ pub fn names_a_list(body: &Body) -> bool {
     body.governance_files().is_some() || body.governance_subject().is_some()
 }
 
+/// A statement, with the token that speaks for it, if one does.
+pub type Said<'a> = (&'a Body, Option<Digest>);
+
 /// The blobs that statements name, as far as they are still there. Publications name mostly what earlier ones named, so that
 /// each is looked up once.
 pub async fn all_named<'a>(
     store: &dyn Store,
-    bodies: impl Iterator<Item = &'a Body> + Clone,
+    said: impl Iterator<Item = Said<'a>> + Clone,
 ) -> Result<BTreeMap<Digest, Vec<u8>>, RecordError> {
-    let named: BTreeSet<Digest> = bodies.clone().flat_map(Body::blobs).collect();
+    let named: BTreeSet<Digest> =
+        said.clone().flat_map(|(body, token)| body.blobs().into_iter().chain(token)).collect();
     let mut blobs = store.blobs(&Vec::from_iter(named)).await?;
-    let of_governance: Vec<&Body> = bodies.filter(|body| names_a_list(body)).collect();
+    let of_governance: Vec<&Body> = said.map(|(body, _)| body).filter(|body| names_a_list(body)).collect();
     for step in [Step::Lists, Step::Files] {
         let mut more = BTreeSet::new();
         for body in &of_governance {

@@ -194,6 +194,8 @@ fn evidence(
             workflow: record.workflow.clone(),
             document: record.document,
             note: record.text.as_ref().and_then(reason),
+            issuer: record.token.as_ref().map(|token| token.issuer.clone()),
+            token_gone: !record.is_checked(),
         }
     };
     change.evidence.iter().map(line).collect()

@@ -41,8 +41,11 @@ impl Scene<'_> {
 
     /// The workloads that the catalog lets attest this, and that had no hand in the change.
     pub(super) fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
-        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
-        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
+        let all = self
+            .governance
+            .into_iter()
+            .flat_map(|governance| governance.catalog.actors.values().filter(|actor| governance.can_attest(actor)));
+        let may = all.filter(|actor| actor.attests.kinds.contains(kind));
         may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
     }
 

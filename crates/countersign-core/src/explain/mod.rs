@@ -11,6 +11,7 @@
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
+mod approvers;
 mod enough;
 mod freezes;
 mod has;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_disclose, way_in_words},
+    words::{how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People, able, names},
@@ -242,8 +243,8 @@ pub struct Scene<'a> {
     pub nowhere: BTreeSet<&'a str>,
     /// Whom commits name, where that was not erased.
     pub names: BTreeMap<&'a str, &'a Ident>,
-    /// Who rejected the same content in which other changes.
-    pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
+    /// Who rejected what it brings in which other changes, and whether that was all that it brings.
+    pub held_in: BTreeMap<(&'a ActorId, &'a ChangeId), bool>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
     /// Of whose catalog the workloads are that attest.
@@ -260,7 +261,7 @@ impl<'a> Scene<'a> {
             keepers: BTreeMap::new(),
             nowhere: BTreeSet::new(),
             names: BTreeMap::new(),
-            held_in: BTreeSet::new(),
+            held_in: BTreeMap::new(),
             together: BTreeSet::new(),
             governance: None,
         }
@@ -291,7 +292,11 @@ impl<'a> Scene<'a> {
                 .map(|(reference, who)| (reference.as_str(), who))
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
-            held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
+            held_in: state.held_by(change)?.into_iter().fold(BTreeMap::new(), |mut held_in, rejection| {
+                let same = change.content().is_ok_and(|content| content == rejection.content);
+                *held_in.entry((&rejection.by, &rejection.change)).or_default() |= same;
+                held_in
+            }),
             together: newcomers::would_not_count(governance, snapshot, now),
             governance: Some(governance),
         })
@@ -364,8 +369,7 @@ impl<'a> Scene<'a> {
 
     fn could_supply(&self, decision: &Decision, person: &ActorId) -> Vec<Obligation> {
         let made_it = count::had_a_hand(self.snapshot, person);
-        let spoke = self.snapshot.rejected_by.contains(person)
-            || self.snapshot.held_by.contains(person)
+        let spoke = self.rejected(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.together.contains_key(person)
             || self.together.contains(person)
@@ -465,14 +469,16 @@ impl<'a> Scene<'a> {
         match &missing.token {
             Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
-                    one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
+                    let found = self.approvers(decided, missing, role, wanted);
+                    let how = self.how_to_approve(&found);
+                    one(found, how)
                 }
                 // Each place is somebody's to fill.
                 Need::Apart(parts) => {
-                    let how = how_to_approve(change, self.snapshot.material);
-                    let found: Vec<Found> =
-                        open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted)).collect();
-                    one(Found::all(found), how)
+                    let found = open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted));
+                    let found = Found::all(found.collect());
+                    let how = self.how_to_approve(&found);
+                    one(found, how)
                 }
                 Need::FreshGuidance => self.guidance(decided, missing),
                 Need::Document { document, .. } => {
@@ -502,7 +508,7 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how)
             }
             Token::Lift => {
-                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change));
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change, true));
                 here.chain(self.snapshot.held_by.iter().flat_map(|person| self.lift_elsewhere(person))).collect()
             }
             Token::Target => {
@@ -575,11 +581,12 @@ impl<'a> Scene<'a> {
 
     /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
     /// is lifted where it was said, and set aside where it holds.
-    fn lift(&self, person: &ActorId, said_in: &ChangeId) -> Obligation {
+    fn lift(&self, person: &ActorId, said_in: &ChangeId, same: bool) -> Obligation {
         let change = &self.snapshot.change;
-        let (what, there) = match said_in == change {
-            true => ("this change".to_owned(), change.as_str()),
-            false => (format!("the same content in change {}", said_in.short()), said_in.short()),
+        let (what, there) = match (said_in == change, same) {
+            (true, _) => ("this change".to_owned(), change.as_str()),
+            (false, true) => (format!("the same content in change {}", said_in.short()), said_in.short()),
+            (false, false) => (format!("change {}, and this brings all of that", said_in.short()), said_in.short()),
         };
         Obligation {
             missing: format!("{person} rejected {what}"),
@@ -593,8 +600,8 @@ impl<'a> Scene<'a> {
     }
 
     fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
-        let said_in = self.held_in.iter().filter(|(by, _)| *by == person);
-        let list: Vec<Obligation> = said_in.map(|(_, change)| self.lift(person, change)).collect();
+        let said_in = self.held_in.iter().filter(|((by, _), _)| *by == person);
+        let list: Vec<Obligation> = said_in.map(|((_, change), same)| self.lift(person, change, *same)).collect();
         // A decision of old names people alone.
         match list.is_empty() {
             true => vec![Obligation {
@@ -631,25 +638,6 @@ impl<'a> Scene<'a> {
         let carries = self.carries(decided);
         let carried = self.snapshot.carried.iter().filter(move |_| carries).flat_map(|carried| &carried.approvals);
         carried.map(|approval| &approval.by)
-    }
-
-    /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
-    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
-        let mut excluded = self.spoken();
-        excluded.extend(self.carried_by(decided));
-        self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
-    }
-
-    /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
-    fn spoken(&self) -> BTreeSet<&ActorId> {
-        let mut spoken = self.contributors();
-        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
-        spoken.extend(&self.snapshot.rejected_by);
-        spoken.extend(&self.snapshot.held_by);
-        spoken.extend(&self.snapshot.cleared_by);
-        spoken.extend(self.snapshot.together.keys());
-        spoken.extend(&self.together);
-        spoken
     }
 
     fn anybody(&self, decided: &RuleDecision) -> Found {

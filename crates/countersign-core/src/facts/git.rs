@@ -165,6 +165,9 @@ pub trait GitRead {
     /// Every path that differs between the trees of two commits, without rename detection.
     fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, Self::Error>;
 
+    /// The symbolic links in the tree of a commit, each with the blob that says where it leads; `None` if there are more than `limit`.
+    fn links(&self, commit: &Oid, limit: usize) -> Result<Option<Vec<(Vec<u8>, Oid)>>, Self::Error>;
+
     /// The content of a blob that a difference names; `None` if it is larger. That it is not there is an error: what is counted
     /// must not depend on what somebody happens to have.
     fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, Self::Error>;

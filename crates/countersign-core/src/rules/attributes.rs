@@ -333,13 +333,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "paths.touched",
         Type::Paths,
         "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path, and whatever \
-         could lie below it.",
+         could lie below it; a symbolic link also where it leads, and what links lead to also where they lie.",
         |judged| judged.paths(|paths| paths.touched),
     ),
     item(
         "paths.only",
         Type::Paths,
-        "Whether it touches no other path, and no symbolic link, which could point anywhere, nor a submodule.",
+        "Whether it touches no other path, also by symbolic links, and is none of a link or a submodule itself.",
         |judged| judged.paths(|paths| paths.only),
     ),
     item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),

@@ -291,8 +291,8 @@ impl Rules {
     }
 
     /// What a change that touches these paths does to those that the rules name. `None`: too many to tell; a rule that this could make
-    /// apply is asked as if it did, and one that it could stop from applying is in error (`parse::Asks::unsure`). A link could point
-    /// anywhere, and anything could lie in a submodule: each touches where it lies, a submodule also what is below, and is in no set alone.
+    /// apply is asked as if it did, and one that it could stop from applying is in error (`parse::Asks::unsure`). Anything could lie in a
+    /// submodule: it touches also what is below. A link touches where it lies and where it leads. Neither is in any set alone.
     pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
         let view = |globs: &Globs| {
             let Some(touched) = touched else {
@@ -300,9 +300,7 @@ impl Rules {
             };
             let any = |status: Option<PathStatus>| {
                 let is = |path: &&RuledPath| status.is_none_or(|status| path.status == status);
-                let meets =
-                    |path: &RuledPath| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path);
-                touched.iter().filter(is).any(meets)
+                touched.iter().filter(is).any(|path| path.meets(globs))
             };
             PathsView {
                 touched: any(None),
@@ -322,7 +320,8 @@ impl Rules {
         let unknown = Size { files: UNKNOWN, lines: None };
         let of = |globs: &Globs| {
             let Some(touched) = touched else { return unknown };
-            let is_left_out = |path: &RuledPath| globs.is_match(&path.path) && !path.link && !path.submodule;
+            let is_left_out =
+                |path: &RuledPath| path.led || globs.is_match(&path.path) && !path.link && !path.submodule;
             let counted: Vec<Option<Lines>> =
                 touched.iter().filter(|path| !is_left_out(path)).map(|path| path.lines).collect();
             Size { lines: size::sum(&counted), ..Size::of_files(counted.len()) }

@@ -164,6 +164,10 @@ pub struct NewRevision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<ActorId>,
     pub subject: SubjectRef,
+    /// Those of the change where somebody's rejection of it stands: that is of this revision, too, whatever becomes of the change,
+    /// and so it stands in their streams. Not spelled elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets: BTreeSet<Target>,
     pub text: Digest,
 }
 

@@ -265,8 +265,8 @@ impl Statement {
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::BreakGlass(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
-            Body::NewRevision(NewRevision { change, .. })
-            | Body::Approval(Approval { change, .. })
+            Body::NewRevision(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::Approval(Approval { change, .. })
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })

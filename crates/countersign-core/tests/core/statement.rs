@@ -137,6 +137,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
             sponsor: Some(id("ada")),
             subject: git(&commits).reference().unwrap(),
+            targets: both(),
             text,
         }),
         Body::Approval(Approval {
@@ -332,6 +333,7 @@ fn the_others() -> Vec<Statement> {
             }
             Body::NewRevision(revision) => {
                 (revision.facts, revision.identities, revision.sponsor) = (None, None, None);
+                revision.targets = BTreeSet::new();
             }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
             Body::PermitRequest(request) => {

@@ -268,7 +268,8 @@ impl Lane {
             loosens: None,
         };
         let proposed = maker.said(&proposer.id, &proposer.key, seen, Body::Proposal(proposal.clone()))?;
-        let signed_with = SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey };
+        let signed_with =
+            SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey, token: None };
         let admitted = Admitted {
             statement: &proposed.statement,
             payload: proposed.payload,
@@ -424,6 +425,7 @@ impl Content {
             signatures: BTreeSet::from([SignatureFact { committer: reference.clone(), key: None }]),
             size: Size::of_files(1),
             steps: None,
+            led: Default::default(),
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

@@ -136,7 +136,7 @@ fn apply(
     {
         let mut journal = Journal::begin(&journal)?;
         let now = clock::now();
-        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, None, now)?;
+        spend::reserve(&mut journal, &[(std::slice::from_ref(&opening), &transition)], None, None, now)?;
         // Where they are to be, before they are: so they are found, whenever this program is cut off.
         journal.write(Event::Copied { permit, folder: place.clone(), at: now })?;
     }

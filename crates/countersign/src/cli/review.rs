@@ -6,12 +6,17 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use countersign_core::{
-    catalog::ActorKind, explain::Explained, ids::ActorId, statement::Seen, subject::Subject, text::ProposalText,
+    catalog::ActorKind,
+    explain::Explained,
+    ids::ActorId,
+    statement::Seen,
+    subject::Subject,
+    text::{CommentText, ProposalText},
 };
 use serde_json::json;
 
 use super::{
-    Global, answer, approve,
+    Global, answer, approve, comment,
     diff::{AtHand, command},
     error::{CliError, Exit},
     looking::{self, Looked, Origin},
@@ -26,6 +31,7 @@ use crate::{
     difference::Length,
     home::files::word,
     known::KnownLog,
+    random,
     reading::Reading,
     view::NOT_HERE,
     wire::{ChangeView, Emergency, FindingLine},
@@ -78,7 +84,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         })
     });
     let verdict = may_approve(&reading, &view, me, &looked);
-    let commands = commands(&view, args, &looked);
+    let lifts = rejects(&view, me);
+    let commands = commands(&view, args, &looked, lifts);
     let meaning = Meaning::of_change(log, &reading)?.map(|meaning| meaning.lines()).unwrap_or_default();
     let asks = global.format == Format::Text && can_answer();
     match (global.format, reader) {
@@ -277,7 +284,12 @@ fn can_answer() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
-fn commands(view: &ChangeView, args: &Args, looked: &Looked) -> Vec<String> {
+/// Whether their own rejection of it stands.
+fn rejects(view: &ChangeView, me: Option<&ActorId>) -> bool {
+    view.rejections.iter().any(|rejection| Some(&rejection.by) == me && !rejection.lifted)
+}
+
+fn commands(view: &ChangeView, args: &Args, looked: &Looked, lifts: bool) -> Vec<String> {
     let (id, revision) = (view.id.short(), view.revision);
     let with = match (&args.at_hand.git, args.at_hand.file.as_slice()) {
         (Some(path), _) => format!(" --git {}", word(path)),
@@ -289,13 +301,24 @@ fn commands(view: &ChangeView, args: &Args, looked: &Looked) -> Vec<String> {
             Subject::Governance(_) => String::new(),
         },
     };
-    vec![format!("countersign approve {id} --revision {revision}{with}"), format!("countersign reject {id} --why TEXT")]
+    let lift = lifts.then(|| format!("countersign reject {id} --lift"));
+    let others = [
+        format!("countersign approve {id} --revision {revision}{with}"),
+        format!("countersign reject {id} --why TEXT"),
+        format!("countersign comment {id} TEXT"),
+    ];
+    lift.into_iter().chain(others).collect()
 }
 
 /// Why somebody's approval of what was shown would not count, if it would not.
 fn may_approve(reading: &Reading, view: &ChangeView, me: Option<&ActorId>, looked: &Looked) -> Result<(), String> {
     if me.is_some_and(|me| view.contributors.contains(me)) {
         return Err("you had a hand in it, and cannot approve it".to_owned());
+    }
+    let held_by = reading.state().held_by(reading.change()).unwrap_or_default();
+    if let Some(theirs) = held_by.iter().find(|rejection| Some(&rejection.by) == me) {
+        let other = theirs.change.short();
+        return Err(format!("you rejected in change {other} what this brings: countersign reject {other} --lift"));
     }
     if view.text.is_none() {
         return Err("its words are not here, and nothing is approved unread".to_owned());
@@ -498,6 +521,7 @@ fn verdicts(page: &mut Page, view: &ChangeView) {
 enum Answer {
     Approve,
     Reject,
+    Comment,
     Leave,
 }
 
@@ -506,6 +530,7 @@ impl Answer {
         match typed.trim().to_lowercase().as_str() {
             "a" | "approve" => Some(Self::Approve),
             "r" | "reject" => Some(Self::Reject),
+            "c" | "comment" => Some(Self::Comment),
             "q" | "quit" | "leave" => Some(Self::Leave),
             _ => None,
         }
@@ -524,19 +549,24 @@ fn ask(
         return Ok(Exit::Done);
     }
     let (id, me, key) = (view.id.short(), &session.speaker.me, session.speaker.hand.fingerprint());
+    let lifts = rejects(view, Some(me));
     anstream::eprintln!("change {id} revision {}: {}", view.revision, printable(&view.title));
     anstream::eprintln!("  {}", printable(&looked.told(reading).first().cloned().unwrap_or_default()));
     let question = match may_approve {
-        Ok(()) => "[a]pprove, [r]eject, [q] leave it?",
+        Ok(()) if lifts => "[a]pprove, which lifts your rejection first, [r]eject again, [c]omment, [q] leave it?",
+        Ok(()) => "[a]pprove, [r]eject, [c]omment, [q] leave it?",
         Err(why) => {
             anstream::eprintln!("  {}", warn(printable(why)));
-            "[r]eject, [q] leave it?"
+            "[r]eject, [c]omment, [q] leave it?"
         }
     };
     anstream::eprintln!("  as {me} with key {key}");
     loop {
         match typed(question)?.as_deref().map(Answer::of) {
             Some(Some(Answer::Approve)) if may_approve.is_ok() => {
+                if lifts {
+                    approve::sign_lift(session, reading)?;
+                }
                 return approve::sign(global, session, reading, looked.seen);
             }
             Some(Some(Answer::Reject)) => {
@@ -546,6 +576,15 @@ fn ask(
                     continue;
                 }
                 return approve::sign_rejection(global, session, reading, why.trim());
+            }
+            Some(Some(Answer::Comment)) => {
+                let said = typed("what is there to say?")?.unwrap_or_default();
+                if said.trim().is_empty() {
+                    anstream::eprintln!("nothing was signed: a comment says something");
+                    continue;
+                }
+                let text = CommentText { salt: random::nonce(), text: said.trim().to_owned(), path: None, line: None };
+                return comment::sign(global, session, reading, &text);
             }
             Some(Some(Answer::Leave)) | None => {
                 anstream::eprintln!("nothing was signed");
@@ -575,6 +614,7 @@ mod tests {
             ("a\n", Some(Answer::Approve)),
             (" Approve ", Some(Answer::Approve)),
             ("r", Some(Answer::Reject)),
+            ("c", Some(Answer::Comment)),
             ("q", Some(Answer::Leave)),
             ("y", None),
             ("", None),

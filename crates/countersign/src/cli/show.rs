@@ -272,10 +272,12 @@ pub(super) fn emergency(view: &ChangeView) -> Vec<String> {
 pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
     let line = |said: &EvidenceLine| {
         let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
-        let of = format!("by {} {} (revision {}{by})", said.by, times::ago(&said.at), said.revision);
+        let token = said.issuer.as_ref().map(|issuer| format!(", token of {}", printable(issuer))).unwrap_or_default();
+        let of = format!("by {} {} (revision {}{by}{token})", said.by, times::ago(&said.at), said.revision);
         let counts = match (said.result, said.counts, said.self_made) {
             (_, true, _) => good("counts"),
             (_, _, true) => warn("does not count: the change edits what made it"),
+            _ if said.token_gone => warn("does not count: its token is gone, so that nobody can check it"),
             (EvidenceResult::Failed, _, _) => bad("failed"),
             (_, false, false) => warn("does not count"),
         };

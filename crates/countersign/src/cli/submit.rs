@@ -30,7 +30,7 @@ use crate::{
     random,
     reading::{Reading, swapped},
     speaker::{Hand, SpeakError, Speaker},
-    wire::{DENIED, Receipt},
+    wire::{ChangeView, DENIED, Receipt},
 };
 
 impl Global {
@@ -190,7 +190,7 @@ fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
 }
 
 /// The server has answered, and yet the statement is not to be seen in the log.
-fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
+pub(super) fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     // A log that contradicts what was seen of it is told as that.
     let code = match &error {
         KnownError::Memory(error) => error.code(),
@@ -283,12 +283,16 @@ pub fn said(
             }
         };
     };
-    let view = session.read(&ChangePrefix::from(id))?.view()?;
+    stands(global, &session.read(&ChangePrefix::from(id))?.view()?, receipt, &done(receipt))
+}
+
+/// The same of a change that was read after.
+pub(super) fn stands(global: &Global, view: &ChangeView, receipt: &Receipt, done: &str) -> Result<Exit, CliError> {
     match global.format {
-        Format::Json => output::json(&view)?,
+        Format::Json => output::json(view)?,
         Format::Text => {
-            anstream::println!("{} (leaf {})", done(receipt), receipt.index);
-            show::standing(&view);
+            anstream::println!("{done} (leaf {})", receipt.index);
+            show::standing(view);
         }
     }
     Ok(Exit::Done)

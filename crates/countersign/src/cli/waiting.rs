@@ -3,10 +3,11 @@
 //! Which changes those are is the server's word, and nothing else is: each is read from its signed statements, and what does not
 //! wait by those is not shown. So many are looked up at the most; of the others it is said how many there are.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use countersign_core::{
     admit::may_confirm,
+    change::{Change, CommentRecord},
     explain::Obligation,
     ids::{ActorId, ChangeId, Target},
     kind::Purpose,
@@ -113,6 +114,10 @@ struct Mine {
     state: String,
     allowed: bool,
     proposed_at: String,
+    /// What others said of it since this person said something last, by how many comments.
+    comments: usize,
+    #[serde(skip)]
+    asked_by: Vec<ActorId>,
     waits_on: Vec<WaitsOn>,
     command: String,
 }
@@ -181,7 +186,7 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
         change.status.is_open()
             && change.revisions.iter().any(|revision| revision.by == id || revision.sponsor.as_ref() == Some(&id))
     };
-    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(&reading.view()?)));
+    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(reading, &id)?));
     let mine = mine.collect::<Result<_, CliError>>()?;
     let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
     let FindingPage { findings: to_answer, next } = log.client.findings(&asked)?;
@@ -277,7 +282,8 @@ impl Open {
 }
 
 impl Mine {
-    fn of(view: &ChangeView) -> Self {
+    fn of(reading: &Reading, me: &ActorId) -> Result<Self, CliError> {
+        let view = &reading.view()?;
         let mut waits_on: Vec<WaitsOn> = Vec::new();
         let stops = view.explanation.rules.iter().filter(|rule| rule.stops());
         for one in stops.flat_map(|rule| &rule.obligations) {
@@ -288,16 +294,21 @@ impl Mine {
         // What a gate lands, its owner pushes or applies; nothing but this puts in force what governs.
         let publishes = view.allowed() && view.targets.iter().all(Target::is_governance);
         let verb = if publishes { "publish" } else { "show" };
-        Self {
+        let said = unanswered(reading.change(), me);
+        let asked_by: BTreeSet<&ActorId> = said.iter().map(|comment| &comment.by).collect();
+        let asked_by = asked_by.into_iter().cloned().collect();
+        Ok(Self {
             id: view.id.clone(),
             title: view.title.clone(),
             targets: view.targets.iter().cloned().collect(),
             state: view.state.clone(),
             allowed: view.allowed(),
             proposed_at: view.proposed_at.clone(),
+            comments: said.len(),
+            asked_by,
             waits_on,
             command: format!("countersign {verb} {}", view.id.short()),
-        }
+        })
     }
 }
 
@@ -396,6 +407,18 @@ impl Mine {
             let more = if *more == 0 { String::new() } else { format!(" or one of {more} others") };
             anstream::println!("{INDENT}{}: {}{more}", printable(missing), list(who).replace(" and ", " or "));
         }
+        if self.comments > 0 {
+            let comments = output::count(self.comments, "comment");
+            anstream::println!("{INDENT}{comments} by {} since you said something of it", list(&self.asked_by));
+        }
         anstream::println!("{INDENT}{}", self.command);
     }
+}
+
+/// What others remarked since somebody submitted a revision or remarked something themselves.
+fn unanswered<'a>(change: &'a Change, me: &ActorId) -> Vec<&'a CommentRecord> {
+    let revised = change.revisions.iter().filter(|revision| revision.by == *me).map(|revision| revision.at);
+    let remarked = change.comments.iter().filter(|comment| comment.by == *me).map(|comment| comment.at);
+    let last = revised.chain(remarked).max();
+    change.comments.iter().filter(|comment| comment.by != *me && Some(comment.at) > last).collect()
 }

@@ -9,6 +9,7 @@ use countersign_core::{
     refusal::Refusal,
     state::{PersonRecord, State},
     statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
+    take,
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
@@ -29,6 +30,8 @@ pub const MAX_PUBLISHED: usize = 100;
 
 /// Of how many other changes that hold a change the streams go along in its bundle: one is enough to stop it.
 const MAX_HELD_IN: usize = 8;
+/// As many of what used up a template go with a change.
+const MAX_LIKE_IT: usize = 32;
 
 /// Of how many people and gates whose keys are suspended the streams go along with where somebody stands.
 const MAX_SUSPENDED: usize = 32;
@@ -158,13 +161,15 @@ impl Engine {
         Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
-    /// The changes that hold this one: whoever reads it sees what was said there, and by whom.
+    /// The changes that hold this one: whoever reads it sees what was said there, and by whom. And those that used up how many
+    /// of its sort may land in a day.
     async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
         let mut state = State::part(self.governed().await?.1);
         let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
         records::load(&*self.store, &mut state, &targets).await?;
-        let held_by = state.held_by(change)?;
-        Ok(held_by.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN).collect())
+        let held_by = state.held_by(change)?.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN);
+        let like_it = take::like_it(&state, change, self.clock.shown())?.into_iter().take(MAX_LIKE_IT);
+        Ok(held_by.chain(like_it).collect())
     }
 
     /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of
@@ -283,10 +288,14 @@ impl Engine {
         let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
         let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
         let entries: Vec<OwnLeaf> = leaves.iter().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        let needed: Vec<Digest> = entries.iter().flat_map(|entry| entry.body().needed_blobs()).collect();
+        let needed: Vec<Digest> = entries
+            .iter()
+            .map(OwnLeaf::said)
+            .flat_map(|(body, token)| body.needed_blobs().into_iter().chain(token))
+            .collect();
         let mut blobs = self.store.blobs(&needed).await?;
         // The lists of governance files name more, also of those that are only proposed.
-        let bodies = entries.iter().map(OwnLeaf::body).filter(|body| records::names_a_list(body));
+        let bodies = entries.iter().map(OwnLeaf::said).filter(|(body, _)| records::names_a_list(body));
         let mut named = records::all_named(&*self.store, bodies).await?;
         named.retain(|digest, _| !blobs.contains_key(digest));
         blobs.extend(named);
@@ -324,7 +333,7 @@ impl Engine {
         // Whoever goes on from later governance does not read what the log began with.
         let leaves = evidence.leaves.iter().filter(|(index, _)| past.is_none() || **index > 0);
         let entries: Vec<OwnLeaf> = leaves.map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::body)).await?;
+        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::said)).await?;
         // To publish over what was verified before, its files have to be read, and to compare with what is proposed.
         if let Some(past) = past.filter(|_| entries.iter().any(|entry| records::names_a_list(entry.body()))) {
             let missing = past.files.iter().filter(|digest| !evidence.blobs.contains_key(*digest)).copied();

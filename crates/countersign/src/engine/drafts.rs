@@ -332,7 +332,9 @@ pub(super) fn named_blobs(
     }
     let mut offered: BTreeMap<Digest, Vec<u8>> = offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
     let mut named = BTreeMap::new();
-    for digest in blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())? {
+    let token = signed.token().map(|token| token.digest);
+    let all = blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())?;
+    for digest in all.into_iter().chain(token) {
         let offered = offered.remove(&digest);
         if offered.is_none() && is_from_before {
             return Ok(named);

@@ -409,7 +409,7 @@ impl Engine {
         let blobs = match &signed.statement().body {
             // What it puts in force came with what it puts it in force by.
             body @ Body::Publication(Publication { change: Some(_), .. }) => {
-                records::all_named(&*self.store, std::iter::once(body)).await?.into_values().collect()
+                records::all_named(&*self.store, std::iter::once((body, None))).await?.into_values().collect()
             }
             _ => blobs,
         };
@@ -649,5 +649,9 @@ impl OwnLeaf {
 
     pub fn body(&self) -> &Body {
         &self.statement.body
+    }
+
+    pub fn said(&self) -> records::Said<'_> {
+        (&self.statement.body, self.leaf.envelope.token().map(|token| token.digest))
     }
 }

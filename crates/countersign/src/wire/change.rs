@@ -177,6 +177,12 @@ pub struct EvidenceLine {
     pub document: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whose token spoke for it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Whether that token is not there, so that nobody can check it: then it counts for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_gone: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -15,11 +15,13 @@ mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rejections;
 mod rollback;
 mod server_keys;
 mod standard;
 mod statements;
 mod stops;
+mod tokens;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},

@@ -3,7 +3,7 @@
 //!
 //! Invariant: by this machine's own journal a permit opens once and a change happens once, whatever the log says of them.
 
-use std::{path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use countersign_core::{
     change::{Change, PermitRecord},
@@ -38,27 +38,37 @@ pub fn unspent(past: &Past, permit: &Digest) -> Result<(), Refusal> {
         .hint("try again without it, so that a new one is asked for"))
 }
 
-/// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so.
+/// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so. Of
+/// several moves, one after the other, each is by other changes: a change happens once.
 /// Where it is for one process alone, `by` is that one; `leaves` is what it was judged by.
 pub fn reserve(
     journal: &mut Journal,
-    openings: &[Opening],
-    transition: &Transition,
+    moves: &[(&[Opening], &Transition)],
     by: Option<&Process>,
     leaves: Option<u64>,
     now: Time,
 ) -> Result<Vec<Reservation>, DeskError> {
-    for opening in openings {
-        unspent(journal, &opening.permit().statement)?;
-        if journal.has_landed(&opening.change().id) {
-            return Err(happened(&opening.change().id).into());
+    let mut before: BTreeSet<&ChangeId> = BTreeSet::new();
+    for (openings, _) in moves {
+        for opening in *openings {
+            unspent(journal, &opening.permit().statement)?;
+            if journal.has_landed(&opening.change().id) || before.contains(&opening.change().id) {
+                return Err(happened(&opening.change().id).into());
+            }
         }
+        before.extend(openings.iter().map(|opening| &opening.change().id));
     }
-    let reservations: Vec<Reservation> = openings.iter().map(|opening| reservation(opening, transition)).collect();
-    let known = match by {
-        Some(process) => journal.reserved_for(transition, process, now),
-        None => journal.reserved(transition, now),
+    let of_move = |(openings, transition): &(&[Opening], &Transition)| {
+        openings.iter().map(|opening| reservation(opening, transition)).collect::<Vec<_>>()
     };
+    let reservations: Vec<Reservation> = moves.iter().flat_map(of_move).collect();
+    let known: Vec<Reservation> = moves
+        .iter()
+        .flat_map(|(_, transition)| match by {
+            Some(process) => journal.reserved_for(transition, process, now),
+            None => journal.reserved(transition, now),
+        })
+        .collect();
     let new = reservations.iter().filter(|reservation| !known.contains(reservation));
     let reserved = |reservation: &Reservation| Event::Reserved {
         reservation: reservation.clone(),

@@ -118,7 +118,8 @@ fn open(
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
     let openings = [opening];
-    let reserved = spend::reserve(&mut journal, &openings, transition, Some(&gate.caller), None, clock())?;
+    let reserved =
+        spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), None, clock())?;
     let by = openings.iter().filter_map(|opening| opening.permit().broken.as_ref()).flat_map(|broken| broken.by.keys());
     let by: Vec<&str> = by.map(|person| person.as_str()).collect();
     eprintln!(
