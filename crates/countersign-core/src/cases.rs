@@ -153,6 +153,8 @@ struct Given {
     waiting_hours: Option<u32>,
     /// How many working hours of the owners have passed since the revision was proposed; none, where it is not said.
     worked_hours: Option<u32>,
+    /// Findings about the target that nobody has answered in time. Left out: none.
+    findings_overdue: u32,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -488,7 +490,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
-    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
+    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0)).findings_overdue(given.findings_overdue);
     let open = given.window != Some(Shutter::Shut);
     let mut calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
     if let Some(hours) = given.worked_hours {

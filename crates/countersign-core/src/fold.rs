@@ -266,7 +266,8 @@ impl State {
                 self.answer_finding(said);
                 if let Some(record) = self.finding_mut(&said.finding) {
                     let (by, at, statement) = (by.clone(), admitted.at, admitted.payload);
-                    record.answered = Some(Answered { by, at, statement });
+                    let (seen, text) = (said.seen, said.text);
+                    record.answered = Some(Answered { by, at, statement, seen, text });
                 }
             }
             // Those files are in force no longer.
@@ -345,14 +346,16 @@ impl State {
         if let Some(open) = self.open_on(&said.what) {
             open.retain(|open| open.id != said.finding);
         }
+        self.due_on(&said.what, &said.finding, None);
     }
 
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
         let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
         if let Some(open) = self.open_on(&finding.what) {
-            open.push(opened);
+            open.push(opened.clone());
         }
+        self.due_on(&finding.what, &opened.id, Some(finding.due));
         match &finding.what {
             Matter::AfterReview { change, targets, .. } => {
                 for target in targets {

@@ -18,6 +18,7 @@ pub mod decision;
 pub mod delegation;
 pub mod epoch;
 pub mod erasing;
+pub mod escalation;
 pub mod evidence;
 pub mod explain;
 pub mod facts;

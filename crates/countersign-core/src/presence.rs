@@ -6,7 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use crate::{delegation::DelegationRecord, governance::Governance, ids::ActorId, state::PersonRecord};
+use crate::{
+    delegation::DelegationRecord,
+    governance::Governance,
+    ids::ActorId,
+    refusal::Refusal,
+    state::{PersonRecord, State},
+    statement::Holder,
+};
 
 /// How people stand at one moment, as far as their records are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,5 +66,25 @@ impl Presence {
     /// Everybody who is not there: who cannot sign, and who said that they are away.
     pub fn absent(&self) -> BTreeSet<ActorId> {
         self.disabled.iter().chain(self.away.keys()).cloned().collect()
+    }
+}
+
+impl State {
+    /// How people stand, as far as their records are loaded.
+    pub fn presence(&self, now: Time) -> Presence {
+        Presence::of(&self.governance, self.people(), now)
+    }
+
+    /// Whether somebody is away, by a calendar or by their own word.
+    pub fn is_away(&self, id: &ActorId, now: Time) -> Result<bool, Refusal> {
+        let said = self.person(id)?.and_then(|record| record.away_until(now));
+        Ok(said.is_some() || self.governance.calendars.is_away(id, now))
+    }
+
+    /// Those none of whose keys holds, and those who suspend another's key, which nobody has confirmed: they grant nothing meanwhile.
+    pub fn unable(&self, now: Time) -> BTreeSet<ActorId> {
+        let suspends = |record: &PersonRecord| record.suspends(now).any(|took| matches!(took.of, Holder::Person(_)));
+        let suspending = self.people().filter(|(_, record)| suspends(record)).map(|(id, _)| id.clone());
+        self.presence(now).disabled.into_iter().chain(suspending).collect()
     }
 }

@@ -21,11 +21,11 @@ use crate::{
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
     pieces::Pieces,
-    presence::Presence,
     refusal::Refusal,
     standard::StandardUse,
     statement::{
-        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+        GateRegistration, Holder, Matter, Seen, change_stream, finding_stream, gate_stream, person_stream,
+        target_stream,
     },
 };
 
@@ -154,6 +154,11 @@ pub struct Answered {
     pub at: Time,
     /// The answer's payload digest.
     pub statement: Digest,
+    /// How they had the content at hand that they looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Blob: what they said.
+    pub text: Digest,
 }
 
 /// What stands in a target's stream: rejections, which follow their content to any change on it, findings, and what landed.
@@ -163,6 +168,9 @@ pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// Until when each finding that is open in this stream is to be answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<FindingId, Time>,
     /// What landed within a day that templates of standard changes are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standard: Vec<StandardUse>,
@@ -175,6 +183,7 @@ impl TargetRecord {
     const EMPTY: Self = Self {
         rejections: Vec::new(),
         findings: Vec::new(),
+        due: BTreeMap::new(),
         standard: Vec::new(),
         history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
     };
@@ -616,15 +625,15 @@ impl State {
         self.targets.entry(target.clone()).or_default()
     }
 
-    /// How people stand, as far as their records are loaded.
-    pub fn presence(&self, now: Time) -> Presence {
-        Presence::of(&self.governance, &self.people, now)
-    }
-
-    /// Whether somebody is away, by a calendar or by their own word.
-    pub fn is_away(&self, id: &ActorId, now: Time) -> Result<bool, Refusal> {
-        let said = self.person(id)?.and_then(|record| record.away_until(now));
-        Ok(said.is_some() || self.governance.calendars.is_away(id, now))
+    /// The targets that a finding is about remember until when it is to be answered, as long as it is open.
+    pub(crate) fn due_on(&mut self, what: &Matter, finding: &FindingId, until: Option<Time>) {
+        for target in what.targets() {
+            let due = &mut self.target_mut(target).due;
+            match until {
+                Some(until) => drop(due.insert(finding.clone(), until)),
+                None => drop(due.remove(finding)),
+            }
+        }
     }
 
     pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {
@@ -664,7 +673,10 @@ impl State {
     /// Whose key somebody suspends, unconfirmed, who owns what a change goes to or spoke about it: meanwhile who suspended them
     /// grants nothing there.
     pub fn set_against(&self, person: &ActorId, change: &Change, now: Time) -> Result<Option<ActorId>, Refusal> {
-        let Some(record) = self.person(person)? else { return Ok(None) };
+        Ok(self.person(person)?.and_then(|record| self.is_set_against(record, change, now)))
+    }
+
+    pub(crate) fn is_set_against(&self, record: &PersonRecord, change: &Change, now: Time) -> Option<ActorId> {
         let concerned = |other: &ActorId| {
             // What governs concerns everybody.
             let owns = |target: &Target| target.is_governance() || self.governance.owns(other, &target.system);
@@ -674,6 +686,6 @@ impl State {
             Holder::Person(other) => Some(other),
             Holder::Gate(_) => None,
         });
-        Ok(suspended.find(|other| concerned(other)).cloned())
+        suspended.find(|other| concerned(other)).cloned()
     }
 }

@@ -5,8 +5,10 @@ mod commits;
 mod content;
 mod delegation;
 mod evidence;
+mod findings;
 mod labels;
 mod loosening;
+mod part;
 mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -298,21 +300,6 @@ impl Snapshot {
         })
     }
 
-    /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
-    /// what was logged, as the heads of those streams are.
-    pub fn held_as(mut self, logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
-        for target in &change.targets {
-            if state.rejections_on(target)?.is_none() {
-                self.held_by.clone_from(&logged.held_by);
-                // How many like it landed there is not known either.
-                self.standard.clone_from(&logged.standard);
-                self.rollback.clone_from(&logged.rollback);
-                self.unconfirmed.clone_from(&logged.unconfirmed);
-            }
-        }
-        Ok(self)
-    }
-
     /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
     /// and nothing else. Whoever signed had a hand in the change, whatever it says.
     pub fn take_like(logged: &Self, state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
@@ -462,6 +449,7 @@ impl Snapshot {
             together,
             calendar,
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
+            findings_overdue: findings::overdue(state, change, now)?,
         })
     }
 }

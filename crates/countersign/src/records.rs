@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 14;
+pub const PROJECTIONS: u32 = 15;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -530,6 +530,14 @@ pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>
             return Ok(people);
         }
     }
+}
+
+/// Puts what stands about all of them into a state, beside what it knows: for who is named, not for what is decided.
+pub async fn know_everybody(store: &dyn Store, state: &mut State) -> Result<(), StoreError> {
+    for (person, record) in people(store).await? {
+        state.put_person(person, record);
+    }
+    Ok(())
 }
 
 /// The gate whose key it is, revoked or not.

@@ -1,6 +1,8 @@
 //! A change as it is shown, put together from state and the blobs that its statements name. Pure, so that a server's answer
 //! and what a client works out of the signed statements themselves are made by the same code.
 
+mod emergency;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
@@ -19,6 +21,7 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Time};
 
+pub use self::emergency::emergency;
 use crate::wire::{
     ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, LentLine,
     PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
@@ -36,6 +39,7 @@ pub fn texts(change: &Change) -> Vec<Digest> {
     let reasons = reasons.chain(change.waivers.iter().map(|waiver| waiver.reason));
     let reasons = reasons.chain(change.comments.iter().map(|comment| comment.text));
     let reasons = reasons.chain(change.evidence.iter().filter_map(|evidence| evidence.text));
+    let reasons = reasons.chain(change.permits.iter().filter_map(|permit| Some(permit.broken.as_ref()?.reason)));
     let transitions = change.permits.iter().map(|permit| permit.transition.digest);
     change.current().map(|revision| revision.text).into_iter().chain(reasons).chain(transitions).collect()
 }
@@ -153,10 +157,9 @@ pub fn view(
                 issued_at: rfc3339(permit.issued_at),
                 expires_at: rfc3339(permit.expires_at),
                 outcome: permit.outcome,
-                broken_by: permit.broken.iter().flat_map(|broken| broken.by.keys().cloned()).collect(),
-                broken_why: permit.broken.as_ref().and_then(|broken| reason(&broken.reason)),
             })
             .collect(),
+        emergency: emergency(state, change, &|digest| texts.get(digest).cloned()),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
         evidence: evidence(change, &evidence_of(state, change, now)?, &reason),
         labels: change

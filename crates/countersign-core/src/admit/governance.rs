@@ -33,7 +33,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Epoch(said) => epoch::admit(authenticated, said),
         Body::Finding(said) => finding::finding(state, authenticated, said, now),
-        Body::FindingAnswer(said) => finding::answer(state, authenticated, said),
+        Body::FindingAnswer(said) => finding::answer(state, authenticated, said, now),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)

@@ -33,7 +33,7 @@ use self::{
     words::{how_to_disclose, way_in_words},
 };
 pub use self::{
-    people::{MAX_WHO, People},
+    people::{MAX_WHO, People, able, names},
     words::words,
 };
 use crate::{
@@ -245,6 +245,12 @@ pub fn could_supply(
     Ok(Scene::of(state, change, &snapshot, presence, decision.decided_at)?.could_supply(decision, person))
 }
 
+/// Those who grant nothing here while they suspend somebody whom the change concerns.
+fn set_against(state: &State, change: &Change, now: Time) -> BTreeSet<ActorId> {
+    let against = state.people().filter(|(_, record)| state.is_set_against(record, change, now).is_some());
+    against.map(|(person, _)| person.clone()).collect()
+}
+
 /// All that explaining looks at.
 #[derive(Debug)]
 pub struct Scene<'a> {
@@ -306,7 +312,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, presence, lends, now),
+            people: People::of(governance, change, presence, lends, now).without(set_against(state, change, now)),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions

@@ -19,6 +19,7 @@ use crate::{
     ids::{ActorId, GroupId, SystemId, Target},
     presence::Presence,
     requirement::{Need, Requirement, Role},
+    state::State,
 };
 
 /// How many people an obligation names.
@@ -42,6 +43,28 @@ pub struct People<'a> {
     lent: Vec<&'a DelegationRecord>,
     /// Who is in which group, where there is no catalog to ask.
     groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+}
+
+/// Those of some people who could act now, as far as a state tells: nobody whose keys were taken, and nobody who has taken another's and
+/// so grants nothing meanwhile. Who is away comes last.
+pub fn able<'a>(state: &State, people: BTreeSet<&'a ActorId>, now: Time) -> Vec<&'a ActorId> {
+    let unable = state.unable(now);
+    let said = state.presence(now).away;
+    let by_calendar: BTreeSet<&ActorId> = state.governance.calendars.away(now);
+    let is_away = |person: &ActorId| said.contains_key(person) || by_calendar.contains(person);
+    let able = people.into_iter().filter(|person| !unable.contains(*person));
+    let (mut there, absent): (Vec<_>, Vec<_>) = able.partition(|person| !is_away(person));
+    there.extend(absent);
+    there
+}
+
+/// The first few of them by name.
+pub fn names(people: &[&ActorId]) -> String {
+    let named: Vec<&str> = people.iter().take(MAX_WHO).map(|person| person.as_str()).collect();
+    match people.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;
@@ -184,6 +207,12 @@ impl<'a> People<'a> {
             away: BTreeMap::new(),
             lent: Vec::new(),
         }
+    }
+
+    /// The same without these, who cannot either.
+    pub(super) fn without(mut self, others: BTreeSet<ActorId>) -> Self {
+        self.disabled.extend(others);
+        self
     }
 
     /// The same where these are on call for a system, and those away.

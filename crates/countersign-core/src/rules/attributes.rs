@@ -466,6 +466,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         |judged| Value::Long(judged.snapshot.worked(&judged.target.target).map_or(0, |worked| i64::from(worked.hours))),
     ),
     item(
+        "findings.overdue",
+        Type::Long,
+        "How many findings about the change's targets nobody has answered in time. Never asked of a rollback.",
+        |judged| Value::Long(i64::from(judged.snapshot.findings_overdue.unwrap_or(0))),
+    ),
+    item(
         "home.people",
         Type::Long,
         "How many people the catalog gives a key to, the contributors among them.",

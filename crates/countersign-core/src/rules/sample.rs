@@ -229,6 +229,9 @@ impl Varied<'_> {
         if asked.contains("waiting.hours") {
             sample.waiting_hours = Some(pick("waiting.hours"));
         }
+        if asked.contains("findings.overdue") {
+            sample.findings_overdue = Some(pick("findings.overdue"));
+        }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());
         }

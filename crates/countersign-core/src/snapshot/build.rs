@@ -64,6 +64,7 @@ impl Builder {
             together: BTreeMap::new(),
             calendar: None,
             waiting_hours: None,
+            findings_overdue: None,
         })
     }
 
@@ -303,6 +304,13 @@ impl Builder {
     #[must_use]
     pub fn waiting_hours(mut self, hours: u32) -> Self {
         self.0.waiting_hours = Some(hours);
+        self
+    }
+
+    /// How many findings about its targets nobody has answered in time.
+    #[must_use]
+    pub fn findings_overdue(mut self, findings: u32) -> Self {
+        self.0.findings_overdue = Some(findings);
         self
     }
 

@@ -134,6 +134,9 @@ pub struct Snapshot {
     /// How many hours have passed since the log took this revision, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_hours: Option<u32>,
+    /// How many findings about its targets nobody has answered in time, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings_overdue: Option<u32>,
 }
 
 /// Who signed the commits of a revision.

@@ -276,6 +276,7 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::FindingAnswer(FindingAnswer {
             finding: "1a2b".repeat(8).parse().unwrap(),
+            seen: Some(Seen::Material),
             text,
             what: Matter::AfterReview {
                 by: id("linus"),
@@ -343,6 +344,7 @@ fn the_others() -> Vec<Statement> {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);
             }
+            Body::FindingAnswer(answer) => answer.seen = None,
             Body::Finding(finding) => {
                 let Matter::BranchMoved { to, .. } = &mut finding.what else { unreachable!() };
                 (finding.text, *to) = (None, None);

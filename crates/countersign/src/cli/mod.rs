@@ -386,14 +386,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let parsed = shell::command().try_get_matches().and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
-        let mut command = shell::command();
-        // So that each of its commands has the options of all.
-        command.build();
-        pasted::refuse(&command, &matches)?;
-        Ok((cli, matches))
-    });
+    let parsed = shell::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return wrong_usage(&error.format(&mut shell::command())),
@@ -403,6 +396,12 @@ pub fn main() -> ExitCode {
         error.exit
     };
     let format = cli.options.format.of_messages();
+    let mut command = shell::command();
+    // So that each of its commands has the options of all.
+    command.build();
+    if let Err(error) = pasted::refuse(&command, &matches) {
+        return ExitCode::from(failed(error, format).status());
+    }
     let exit = match cli.options.read(cli.command.as_ref(), &matches) {
         Ok(global) => {
             let ran = match cli.command {

@@ -9,7 +9,7 @@ use countersign_core::{
     catalog::ActorKind,
     explain::Explained,
     ids::ActorId,
-    statement::Matter,
+    statement::Seen,
     subject::Subject,
     text::{CommentText, ProposalText},
 };
@@ -34,7 +34,7 @@ use crate::{
     random,
     reading::Reading,
     view::NOT_HERE,
-    wire::{ChangeView, FindingLine},
+    wire::{ChangeView, Emergency, FindingLine},
 };
 
 /// Look at a change, then approve it, reject it or leave it: from any folder, without a clone.
@@ -122,26 +122,28 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 
 /// Shows a finding, with the change that it asks somebody to look at, and takes the answer.
 fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine) -> Result<Exit, CliError> {
-    let mut shown = answer::lines(found);
-    if let Matter::AfterReview { change, .. } | Matter::GlassBroken { change, .. } = &found.what {
-        let reading = reader.read(&ChangePrefix::from(change))?;
-        let origin = Origin::of(&reader.log().client, args.at_hand.git.as_deref(), &args.at_hand.file);
-        let looked = looking::look(&reading, origin, args.at_hand.length())?;
-        shown.push_str(&page(&reading, &reading.view()?, &[], &looked, None));
-    }
+    let reading = found.what.change().map(|change| reader.read(&ChangePrefix::from(change))).transpose()?;
+    let asked = Asked::of(reader.log(), found, reading.as_ref(), &args.at_hand)?;
+    let Asked { shown, seen, .. } = &asked;
     match (global.format, reader, &args.answer) {
         (_, Reader::Signs(session), Some(said)) => {
             if let Format::Text = global.format {
                 anstream::print!("{shown}");
             }
-            answer::say(global, session, found, said)
+            asked.warn();
+            answer::say(global, session, found, said, *seen)
         }
-        (_, Reader::Reads(_, error), Some(_)) => Err(CliError::new(error.code.clone(), error.message.clone())),
-        (Format::Json, _, None) => output::json(found).map(|()| Exit::Done),
+        (_, Reader::Reads(_, error), Some(_)) => Err(CliError {
+            exit: error.exit,
+            hint: error.hint.clone(),
+            ..CliError::new(error.code.clone(), error.message.clone())
+        }),
+        (Format::Json, _, None) => output::json(&asked.to_json(found)?).map(|()| Exit::Done),
         (Format::Text, Reader::Signs(session), None) if can_answer() && found.open => {
-            pager::page(&shown);
+            pager::page(shown);
+            asked.warn();
             match answer::asked()? {
-                Some(said) => answer::say(global, session, found, &said),
+                Some(said) => answer::say(global, session, found, &said, *seen),
                 None => {
                     anstream::println!("nothing was signed");
                     Ok(Exit::Done)
@@ -149,13 +151,86 @@ fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine)
             }
         }
         (Format::Text, _, None) => {
-            pager::page(&shown);
+            pager::page(shown);
             if found.open {
+                asked.warn();
                 anstream::println!("\nnothing was signed; to answer it:");
                 anstream::println!("  countersign review {} --answer TEXT", found.id.short());
             }
             Ok(Exit::Done)
         }
+    }
+}
+
+/// A finding that is only shown.
+pub(super) fn show_finding(global: &Global, log: &KnownLog, found: &FindingLine) -> Result<Exit, CliError> {
+    let read = |change| log.read(&ChangePrefix::from(change), clock::now());
+    let reading = found.what.change().map(read).transpose()?;
+    let asked = Asked::of(log, found, reading.as_ref(), &AtHand::default())?;
+    match global.format {
+        Format::Json => output::json(&asked.to_json(found)?)?,
+        Format::Text => {
+            anstream::print!("{}", asked.shown);
+            if found.open {
+                asked.warn();
+                anstream::println!("\none of those who are asked answers: countersign review {}", found.id.short());
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What a finding asks somebody to look at.
+struct Asked {
+    shown: String,
+    /// How the content of the change was at hand, where it is about one.
+    seen: Option<Seen>,
+    /// What would show what could not be shown.
+    unseen: Option<String>,
+    emergency: Option<Emergency>,
+}
+
+impl Asked {
+    fn of(log: &KnownLog, found: &FindingLine, reading: Option<&Reading>, at_hand: &AtHand) -> Result<Self, CliError> {
+        let mut asked = Self { shown: answer::lines(log, found), seen: None, unseen: None, emergency: None };
+        let Some(reading) = reading else { return Ok(asked) };
+        let view = reading.view()?;
+        let origin = Origin::of(&log.client, at_hand.git.as_deref(), &at_hand.file);
+        let looked = looking::look(reading, origin, at_hand.length())?;
+        asked.shown.push_str(&page(reading, &view, &[], &looked, None));
+        asked.seen = Some(looked.seen);
+        if !looked.is_whole() {
+            let with = match &view.subject {
+                Subject::Git(_) => "--git REPO, a clone that has the commits",
+                Subject::Files(_) => "--file PATH, each file as it was",
+                Subject::Governance(_) => "countersign show, which has what it changes",
+            };
+            asked.unseen = Some(format!("countersign review {} {with}", found.id.short()));
+        }
+        asked.emergency = view.emergency;
+        Ok(asked)
+    }
+
+    /// Says that not all of the content was there to look at: what is answered so says so in the log.
+    fn warn(&self) {
+        let Some(with) = &self.unseen else { return };
+        anstream::eprintln!(
+            "{}: not all of what the change brings could be shown (what was signed in an outage comes without it), and an answer says \
+             that it was not seen",
+            warn("unseen")
+        );
+        anstream::eprintln!("{}: {with}", bold(output::hint_style(), "hint"));
+    }
+
+    fn to_json(&self, found: &FindingLine) -> Result<serde_json::Value, CliError> {
+        let failed =
+            |error: serde_json::Error| CliError::new("failed", format!("the finding cannot be written: {error}"));
+        let mut value = serde_json::to_value(found).map_err(failed)?;
+        if let Some(value) = value.as_object_mut() {
+            value.extend(self.seen.map(|seen| ("seen".to_owned(), json!(seen))));
+            value.extend(self.emergency.as_ref().map(|said| ("emergency".to_owned(), json!(said))));
+        }
+        Ok(value)
     }
 }
 
@@ -342,6 +417,7 @@ fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looke
 fn about(page: &mut Page, reading: &Reading, view: &ChangeView) {
     page.field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     page.field("state", format!("{}, revision {}", view.state, view.revision));
+    show::emergency(view).iter().for_each(|line| page.line(line));
     page.field("kind", show::kind(view));
     let systems = &reading.state().governance.catalog.systems;
     let target = |target: &countersign_core::ids::Target| match systems.get(&target.system) {

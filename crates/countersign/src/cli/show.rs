@@ -14,12 +14,12 @@ use countersign_core::{
 use serde_json::Value;
 
 use super::{
-    Global,
+    Global, answer,
     error::{CliError, Exit},
     meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
-    times,
+    review, times,
 };
 use crate::{
     client::ChangePrefix,
@@ -30,10 +30,10 @@ use crate::{
     wire::{ApprovalLine, ChangeView, EvidenceLine},
 };
 
-/// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
+/// Show a change: what it is, who had a hand in it, who approved, and what each rule says. Or a finding, and what it asks about.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its id, or twelve or more digits of its beginning.
+    /// The change, or the finding: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
     /// Show it again whenever the log has grown, until it is decided: ends with 0 when it is permitted or applied, with 3 when it is
     /// rejected or withdrawn.
@@ -46,7 +46,14 @@ const LOOKED_AGAIN: Duration = Duration::from_secs(2);
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let log = global.log()?;
-    let mut reading = log.read(&args.change, clock::now())?;
+    let mut reading = match log.read(&args.change, clock::now()).map_err(CliError::from) {
+        // What is no change may be a finding.
+        Err(error) if error.code == "unknown-change" => {
+            let found = answer::find(&log, &args.change)?.ok_or(error)?;
+            return review::show_finding(global, &log, &found);
+        }
+        reading => reading?,
+    };
     print(global, &log, &reading)?;
     if !args.watch {
         return Ok(Exit::Done);
@@ -149,6 +156,7 @@ fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError>
 fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
+    emergency(view).iter().for_each(|line| anstream::println!("{line}"));
     field("kind", kind(view));
     field("targets", joined(&view.targets));
     field("subject", printable(&view.subject.summary()));
@@ -246,10 +254,6 @@ fn whole(view: &ChangeView, paths: &[String]) {
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
-        if !permit.broken_by.is_empty() {
-            let why = words_of(permit.broken_why.as_deref().unwrap_or(NOT_HERE));
-            field("glass", format!("broken by {}, whatever the rules say: {why}", output::list(&permit.broken_by)));
-        }
     }
     verdict(view);
     if is_over(view) {
@@ -268,6 +272,17 @@ fn whole(view: &ChangeView, paths: &[String]) {
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
+}
+
+/// What of it went past the rules, which nobody is to overlook.
+pub(super) fn emergency(view: &ChangeView) -> Vec<String> {
+    let lines = view.emergency.iter().flat_map(crate::wire::Emergency::lines);
+    lines
+        .enumerate()
+        .map(|(nth, line)| {
+            format!("{}{}", faint(format!("{:<10}", if nth == 0 { "emergency" } else { "" })), warn(words_of(&line)))
+        })
+        .collect()
 }
 
 /// What workloads attested of it.

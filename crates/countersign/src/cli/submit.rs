@@ -9,11 +9,11 @@ use std::{
 
 use countersign_core::{
     explain::Explained,
-    ids::ChangeId,
+    ids::{ActorId, ChangeId},
     statement::{Body, Statement},
     text::Reason,
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::{Digest, Envelope, Fingerprint};
 
 use super::{
     Global,
@@ -29,7 +29,7 @@ use crate::{
     memory::{self, MemoryError},
     random,
     reading::{Reading, swapped},
-    speaker::{SpeakError, Speaker},
+    speaker::{Hand, SpeakError, Speaker},
     wire::{ChangeView, DENIED, Receipt},
 };
 
@@ -133,6 +133,10 @@ impl Session {
             // Which change it is about, what was signed says.
             Ok(receipt) => Receipt { change: statement.change(&envelope.payload_digest()), ..receipt },
             Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
+            Err(ClientError::Refused { code, class: Some(class), message, hint }) => {
+                let error = CliError { exit: Exit::of_said(class, &code), code: code.into(), message, hint };
+                return Err(or_to_a_gate(error, kept.as_ref()));
+            }
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
@@ -216,9 +220,24 @@ pub fn reason(why: &str) -> Result<(Digest, Vec<u8>), CliError> {
 
 /// Tells, before anything is signed, what is about to be signed. On standard error, so that it is there with JSON too.
 pub fn announce(speaker: &Speaker, lines: &[String]) {
-    anstream::eprintln!("{} as {} with key {}:", output::faint("signing"), speaker.me, speaker.hand.fingerprint());
+    announce_as(&speaker.me, &speaker.hand.fingerprint(), lines);
+}
+
+/// The same of who speaks without a server.
+pub fn announce_as(me: &ActorId, key: &Fingerprint, lines: &[String]) {
+    anstream::eprintln!("{} as {me} with key {key}:", output::faint("signing"));
     for line in lines {
         anstream::eprintln!("  {}", output::printable(line));
+    }
+}
+
+/// Refuses a second signature by the same key, before anything is announced.
+pub fn not_twice(envelope: &Envelope, hand: &Hand) -> Result<(), CliError> {
+    let mine = hand.fingerprint();
+    match envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == mine) {
+        true => Err(CliError::refused("already-signed", format!("key {mine} has already signed it"))
+            .hint("another person signs it: pass their --key")),
+        false => Ok(()),
     }
 }
 

@@ -158,6 +158,7 @@ pub fn run(global: &Global) -> Result<Exit, CliError> {
         Format::Json => output::json(&told)?,
         Format::Text => {
             print(&told);
+            list::freezes(&log);
             list::broken_glass(&log);
         }
     }
@@ -201,6 +202,8 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
     let mine = mine.collect::<Result<_, CliError>>()?;
     let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
     let FindingPage { findings: to_answer, next } = log.client.findings(&asked)?;
+    let mut to_answer = to_answer;
+    to_answer.extend(overdue_above(log, &id)?);
     let log = log.trust().origin.clone();
     let away_until = presence.away.get(&id).map(|until| rfc3339(*until));
     Ok(Told {
@@ -214,6 +217,13 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
         mine,
         more_mine,
     })
+}
+
+/// Findings that others have not answered in time, and that are asked of this person since. What is due first the server names first.
+fn overdue_above(log: &KnownLog, me: &ActorId) -> Result<Vec<FindingLine>, CliError> {
+    let page = log.client.findings(&[("open", "true"), ("limit", "200")])?;
+    let is_mine = |found: &FindingLine| found.escalated.as_ref().is_some_and(|besides| besides.who.contains(me));
+    Ok(page.findings.into_iter().filter(is_mine).take(LOOKED_UP).collect())
 }
 
 /// Keys that are suspended: what each can be answered with.

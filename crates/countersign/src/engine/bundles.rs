@@ -7,8 +7,8 @@ use countersign_core::{
     governance::read_manifest,
     ids::ChangeId,
     refusal::Refusal,
-    state::State,
-    statement::{Body, Holder, change_stream, governance_stream, target_stream},
+    state::{PersonRecord, State},
+    statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
     take,
     verify::Evidence,
 };
@@ -44,13 +44,19 @@ const MAX_TAIL: u64 = 128;
 
 impl Engine {
     /// The bundle of a change: the change's stream, governance, the streams of other changes in which the same content was
-    /// rejected, as long as that holds this one, and the streams of everybody who speaks in them. It is under
+    /// rejected, as long as that holds this one, the findings that ask somebody to look at it, and the streams of everybody who
+    /// speaks in them. It is under
     /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
     /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
     /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
     pub async fn bundle(&self, change: &Change, since: Option<u64>, governed: &[u64]) -> Result<Bundle, EngineError> {
         let mut changes = vec![change_stream(&change.id)?];
         changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
+        let findings = self.findings_on(&change.id).await?;
+        changes.extend(findings.iter().map(|(id, _)| finding_stream(id)).collect::<Result<Vec<_>, _>>()?);
+        if change.status.is_open() {
+            changes.extend(self.unable().await?.iter().map(Holder::stream).collect::<Result<Vec<_>, _>>()?);
+        }
         let part = self.part(&changes, Some(change), since, governed).await?;
         let (_, governance) = self.governed().await?;
         Ok(Bundle {
@@ -61,6 +67,16 @@ impl Engine {
             consistency: part.consistency,
             extracts_differ: Vec::new(),
         })
+    }
+
+    /// People who cannot act now, or grant nothing: whoever reads what is missing is not told to ask them.
+    async fn unable(&self) -> Result<Vec<Holder>, EngineError> {
+        let now = self.clock.shown();
+        let is_unable = |record: &PersonRecord| {
+            record.suspends(now).next().is_some() || record.revoked.values().any(|revocation| revocation.takes(now))
+        };
+        let people = records::people(&*self.store).await?.into_iter().filter(|(_, record)| is_unable(record));
+        Ok(people.map(|(person, _)| Holder::Person(person)).take(MAX_SUSPENDED).collect())
     }
 
     /// Governance, what stands about whose key this is, about those of whom a key is suspended, and about those who are away or stand in

@@ -344,8 +344,13 @@ impl Engine {
     /// A change as it is shown.
     pub async fn view(&self, change: &Change) -> Result<ChangeView, EngineError> {
         let change = self.observed(change).await?;
-        let (state, _) = self.standing(&change).await?;
-        let texts = self.store.blobs(&view::texts(&change)).await?;
+        let (mut state, _) = self.standing(&change).await?;
+        let mut texts = view::texts(&change);
+        for (id, record) in self.findings_on(&change.id).await? {
+            texts.extend(record.answered.as_ref().map(|answered| answered.text));
+            state.put_finding(id, record);
+        }
+        let texts = self.store.blobs(&texts).await?;
         let presence = self.presence(&state).await?;
         Ok(view::view(&state, &change, &texts, &presence, self.clock.shown())?)
     }

@@ -88,7 +88,7 @@ fn lively() -> World {
     let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
     let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
     let text = world.reason("ada has asked for another owner");
-    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, text, what: found.what })).unwrap();
+    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, seen: None, text, what: found.what })).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     for name in ["barbara-2", "mallory-2"] {
         world.spare(name);

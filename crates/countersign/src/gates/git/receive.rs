@@ -312,6 +312,12 @@ fn reserve(
     if !desk.is_current()? {
         return Ok(None);
     }
+    for openings in opened {
+        spend::nothing_withheld(&journal, desk, openings).map_err(|error| match error {
+            DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+            other => other.into(),
+        })?;
+    }
     let Push { gate, branch, old, .. } = push;
     begins_at_the_tip(gate, &branch.branch, old)?;
     // For the process that judged it, which asks again before it moves the branch.
