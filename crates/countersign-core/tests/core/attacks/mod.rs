@@ -20,6 +20,7 @@ mod server_keys;
 mod standard;
 mod statements;
 mod stops;
+mod unseen;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},
