@@ -14,6 +14,7 @@
 mod enough;
 mod freezes;
 mod has;
+mod lifts;
 mod people;
 mod words;
 
@@ -496,8 +497,9 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how)
             }
             Token::Lift => {
-                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change));
-                here.chain(self.snapshot.held_by.iter().flat_map(|person| self.lift_elsewhere(person))).collect()
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(decided, person, change));
+                let held_by = self.snapshot.held_by.iter();
+                here.chain(held_by.flat_map(|person| self.lift_elsewhere(decided, person))).collect()
             }
             Token::Target => {
                 let how =
@@ -564,41 +566,6 @@ impl<'a> Scene<'a> {
             more: 0,
             or: Vec::new(),
             how: how_to_disclose(&self.snapshot.change),
-        }
-    }
-
-    /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
-    /// is lifted where it was said, and set aside where it holds.
-    fn lift(&self, person: &ActorId, said_in: &ChangeId) -> Obligation {
-        let change = &self.snapshot.change;
-        let (what, there) = match said_in == change {
-            true => ("this change".to_owned(), change.as_str()),
-            false => (format!("the same content in change {}", said_in.short()), said_in.short()),
-        };
-        Obligation {
-            missing: format!("{person} rejected {what}"),
-            who: vec![person.clone()],
-            more: 0,
-            or: Vec::new(),
-            how: format!(
-                "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
-            ),
-        }
-    }
-
-    fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
-        let said_in = self.held_in.iter().filter(|(by, _)| *by == person);
-        let list: Vec<Obligation> = said_in.map(|(_, change)| self.lift(person, change)).collect();
-        // A decision of old names people alone.
-        match list.is_empty() {
-            true => vec![Obligation {
-                missing: format!("{person} rejected the same content in another change"),
-                who: vec![person.clone()],
-                more: 0,
-                or: Vec::new(),
-                how: format!("{person} lifts it where they said it: countersign list --person {person}"),
-            }],
-            false => list,
         }
     }
 

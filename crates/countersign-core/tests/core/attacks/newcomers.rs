@@ -147,10 +147,10 @@ fn who_proposed_a_newcomer_enrolled_them_whoever_revised_it() {
     let change = world.amend("ada", files);
     let more = world.replacing(&[files[0], ("systems/search.json", Some(search))]);
     let revision = world.new_revision(&change, &more, None);
-    world.say("grace", revision).unwrap();
+    world.say("linus", revision).unwrap();
     let fewer = world.replacing(files);
     let revision = world.new_revision(&change, &fewer, None);
-    world.say("linus", revision).unwrap();
+    world.say("grace", revision).unwrap();
     world.approve("barbara", &change).unwrap();
     world.put_in_force("ada", &change).unwrap();
     let enrolled_by: Vec<&str> =

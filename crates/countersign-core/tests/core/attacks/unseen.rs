@@ -29,12 +29,13 @@ fn people(world: &World, group: &str) -> String {
 
 /// The people of a group without one of them, who is in no group by that.
 fn without(world: &World, group: &str, person: &str) -> (String, String) {
-    let value = |text: String| -> serde_json::Map<String, serde_json::Value> { serde_json::from_str(&text).unwrap() };
+    type Entries = std::collections::BTreeMap<String, std::collections::BTreeMap<String, serde_json::Value>>;
+    let value = |text: String| -> Entries { serde_json::from_str(&text).unwrap() };
     let (mut theirs, mut nobodys) = (value(people(world, group)), value(people(world, "_")));
     let mut one = theirs.remove(person).unwrap();
-    one.as_object_mut().unwrap().remove("groups");
+    one.remove("groups");
     nobodys.insert(person.to_owned(), one);
-    let text = |map| serde_json::Value::Object(map).to_string();
+    let text = |entries: Entries| serde_json::to_string(&entries).unwrap();
     (text(theirs), text(nobodys))
 }
 
@@ -213,16 +214,17 @@ fn an_agent_does_not_become_a_workload_unseen() {
     let workload = text.replacen("\"kind\":\"agent\"", "\"kind\":\"workload\"", 1);
     assert_ne!(text, workload);
     assert_eq!(said(&mut world, &[("people/_.json", Some(workload.as_bytes()))]), "robo becomes a workload");
-    let mut others: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let names: &[u8] = br#"{"people":{},"salt":"00112233445566778899aabbccddeeff"}"#;
+    type Entries = std::collections::BTreeMap<String, serde_json::Value>;
+    let mut others: Entries = serde_json::from_str(&text).unwrap();
     let mut robo = others.remove("robo").unwrap();
-    let gone = serde_json::Value::Object(others.clone()).to_string();
+    let mut told = |others: &Entries| {
+        let people = serde_json::to_string(others).unwrap();
+        said(&mut world, &[("people/_.json", Some(people.as_bytes())), ("profiles/_.json", Some(names))])
+    };
     let left = "takes agent robo away, by which changes are known as AI-assisted";
-    assert_eq!(said(&mut world, &[("people/_.json", Some(gone.as_bytes()))]), left);
+    assert_eq!(told(&others), left);
     robo["kind"] = "workload".into();
     others.insert("builder".to_owned(), robo);
-    let renamed = serde_json::Value::Object(others).to_string();
-    assert_eq!(
-        said(&mut world, &[("people/_.json", Some(renamed.as_bytes()))]),
-        format!("lets builder sign with another key\n{left}")
-    );
+    assert_eq!(told(&others), format!("lets builder sign with another key\n{left}"));
 }

@@ -1,0 +1,56 @@
+//! Who takes a rejection out of the way.
+
+use super::{Obligation, Scene, obligation};
+use crate::{
+    decision::RuleDecision,
+    governance::Governance,
+    ids::{ActorId, ChangeId},
+};
+
+impl Scene<'_> {
+    /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
+    /// is lifted where it was said, and set aside where it holds.
+    pub(super) fn lift(&self, decided: &RuleDecision, person: &ActorId, said_in: &ChangeId) -> Obligation {
+        let change = &self.snapshot.change;
+        let (what, there) = match said_in == change {
+            true => ("this change".to_owned(), change.as_str()),
+            false => (format!("the same content in change {}", said_in.short()), said_in.short()),
+        };
+        let is_here = |governance: &Governance| governance.person(person).is_some_and(|one| !one.keys.is_empty());
+        if !self.governance.is_none_or(is_here) {
+            let others = self.anybody_but(decided, &self.spoken());
+            return obligation(
+                format!("{person}, who is here no more, rejected {what}"),
+                others,
+                format!(
+                    "two people, one a senior, set it aside a day after it: countersign reject {change} --set-aside {person} --why …"
+                ),
+            );
+        }
+        Obligation {
+            missing: format!("{person} rejected {what}"),
+            who: vec![person.clone()],
+            more: 0,
+            or: Vec::new(),
+            how: format!(
+                "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
+            ),
+        }
+    }
+
+    pub(super) fn lift_elsewhere(&self, decided: &RuleDecision, person: &ActorId) -> Vec<Obligation> {
+        let said_in = self.held_in.iter().filter(|(by, _)| *by == person);
+        let list: Vec<Obligation> = said_in.map(|(_, change)| self.lift(decided, person, change)).collect();
+        // A decision of old names people alone.
+        match list.is_empty() {
+            true => vec![Obligation {
+                missing: format!("{person} rejected the same content in another change"),
+                who: vec![person.clone()],
+                more: 0,
+                or: Vec::new(),
+                how: format!("{person} lifts it where they said it: countersign list --person {person}"),
+            }],
+            false => list,
+        }
+    }
+}
