@@ -110,9 +110,9 @@ impl State {
             Body::Publication(publication) => {
                 let at = entry.leaf.admitted_at;
                 let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
-                let behind = admit::may_publish(self, &entry.signed, &published, at)?;
-                published.approve_standards(&behind, at);
-                published.enrol(&self.governance, &behind, at);
+                let by = admit::may_publish(self, &entry.signed, &published, at)?;
+                published.approve_standards(&by.behind, at);
+                published.enrol(&self.governance, &by.behind, &by.hands, at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),

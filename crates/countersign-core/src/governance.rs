@@ -493,6 +493,12 @@ impl Governance {
         policy
     }
 
+    /// Those who had to stand behind a template, and could do so again: whoever else proposed or approved it answers for nothing.
+    pub(crate) fn answer_for<'a>(&self, approval: &'a StandardApproval) -> impl Iterator<Item = &'a ActorId> {
+        let policy: BTreeSet<ActorId> = self.policy_group().into_iter().cloned().collect();
+        approval.by.iter().filter(move |by| policy.contains(*by))
+    }
+
     /// Who owns a system: of what governs, the policy group.
     pub fn owners(&self, system: &SystemId) -> BTreeSet<&ActorId> {
         match system.is_governance() {

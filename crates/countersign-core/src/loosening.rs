@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    calendar::{Use, compare},
+    calendar::{Use, above, compare},
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
     change::Found,
     evidence::Attests,
@@ -37,6 +37,27 @@ pub enum Loosening {
         system: SystemId,
         people: BTreeSet<ActorId>,
     },
+    /// Another group owns it, and rules name the one or the other.
+    Owner {
+        system: SystemId,
+        before: GroupId,
+        after: GroupId,
+    },
+    /// People who own it no more, where a rule stops less by that.
+    OwnersGone {
+        system: SystemId,
+        people: BTreeSet<ActorId>,
+    },
+    /// People who could be on call for it by this.
+    OnCall {
+        system: SystemId,
+        people: BTreeSet<ActorId>,
+    },
+    /// People who leave a group that rules look in.
+    Left {
+        group: GroupId,
+        people: BTreeSet<ActorId>,
+    },
     /// People who come into a group that rules name.
     Members {
         group: GroupId,
@@ -52,9 +73,16 @@ pub enum Loosening {
     SeniorGone(ActorId),
     /// A key for somebody who has a say already, or is to be a senior.
     Key(ActorId),
-    /// Somebody, or something, becomes a person.
-    Kind(ActorId),
+    /// Somebody, or something, becomes something else.
+    Kind {
+        actor: ActorId,
+        kind: ActorKind,
+    },
+    /// What it had a hand in was AI-assisted by that.
+    AgentGone(ActorId),
     NotProduction(Environment),
+    /// It becomes production, where a rule stops less.
+    Production(Environment),
     UnseenApprovals,
     /// A template of standard changes that is new, or another.
     Standard(String),
@@ -91,7 +119,7 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     if before.rules.is_empty() && !after.rules.is_empty() {
         found.push(Loosening::FirstRules);
     }
-    of_systems(&before.catalog, &after.catalog, &mut found);
+    of_systems(before, after, &mut found);
     let of_templates = proposers(before).filter_map(|proposer| match proposer {
         Proposer::Group(group) => Some(group),
         Proposer::Actor(_) => None,
@@ -104,6 +132,13 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
             found.push(Loosening::Members { group: group.clone(), people });
         }
     }
+    // A rule that looks who is in a group may stop less where somebody leaves it.
+    for group in before.rules.looked_in().0 {
+        let people = gained(&after.catalog.members(&group), before.catalog.members(&group));
+        if !people.is_empty() {
+            found.push(Loosening::Left { group, people });
+        }
+    }
     let people = gained(&before.policy_group(), after.policy_group());
     if !people.is_empty() {
         found.push(Loosening::Policy(people));
@@ -113,15 +148,24 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     let is_new =
         |name: &&String| after.standards.get(*name).map(|s| &s.text) != before.standards.get(*name).map(|s| &s.text);
     found.extend(after.standards.keys().filter(is_new).cloned().map(Loosening::Standard));
-    let calendars = compare::loosens(&before.calendars, &after.calendars).into_iter();
-    found.extend(calendars.map(|(name, how)| Loosening::Calendar { name, how }));
+    let calendars = compare::loosens(&before.calendars, &after.calendars, before.rules.ask_about("present"));
+    found.extend(calendars.into_iter().map(|(name, how)| Loosening::Calendar { name, how }));
     let issuers = issuer::loosens(&before.issuers, &after.issuers).into_iter();
     found.extend(issuers.map(|(name, how)| Loosening::Issuer { name, how }));
     let asked = before.rules.ask_about("working_hours") && after.rules.ask_about("working_hours");
-    if asked && !before.calendars.used_for(Use::Holiday).eq(after.calendars.used_for(Use::Holiday)) {
+    let same_days = || before.calendars.used_for(Use::Holiday).eq(after.calendars.used_for(Use::Holiday));
+    // Whose working hours hold for a system follows from the groups above its owner.
+    let groups = |catalog: &Catalog, system: &SystemId| -> Option<Vec<GroupId>> {
+        Some(above(&catalog.systems.get(system)?.owner, catalog).into_iter().cloned().collect())
+    };
+    let same_groups = |system: &SystemId| {
+        let of = groups(&after.catalog, system);
+        of.is_none() || of == groups(&before.catalog, system)
+    };
+    if asked && !(same_days() && before.catalog.systems.keys().all(same_groups)) {
         found.push(Loosening::WorkingHours);
     }
-    of_settings(&before.catalog, &after.catalog, &mut found);
+    of_settings(before, after, &mut found);
     found
 }
 
@@ -157,20 +201,49 @@ fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosenin
     }
 }
 
-fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
-    for (id, old) in &before.systems {
-        let Some(new) = after.systems.get(id) else {
+fn of_systems(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
+    let (rules, people) = (&before.rules, before.population());
+    let (named, counts_owners) = (rules.named_groups(), rules.looked_in().1);
+    for (id, old) in &before.catalog.systems {
+        let Some(new) = after.catalog.systems.get(id) else {
             found.push(Loosening::SystemGone(id.clone()));
             continue;
         };
-        if new.tier > old.tier {
+        // What a freeze says of tiers, or a rule of the lower ones, may not hold in a higher one.
+        let raised =
+            || rules.eased_by_tier(old.tier, new.tier, people).is_some() || freezes_move(before, old.tier, new.tier);
+        if new.tier > old.tier || new.tier < old.tier && raised() {
             found.push(Loosening::Tier { system: id.clone(), before: old.tier, after: new.tier });
         }
-        let people = gained(&able(before, before.owners(id)), able(after, after.owners(id)));
+        if old.owner != new.owner && (named.contains(&old.owner) || named.contains(&new.owner)) {
+            let (before, after) = (old.owner.clone(), new.owner.clone());
+            found.push(Loosening::Owner { system: id.clone(), before, after });
+        }
+        let (were, are) =
+            (able(&before.catalog, before.catalog.owners(id)), able(&after.catalog, after.catalog.owners(id)));
+        let gone = if counts_owners { gained(&are, were.clone()) } else { BTreeSet::new() };
+        if !gone.is_empty() {
+            found.push(Loosening::OwnersGone { system: id.clone(), people: gone });
+        }
+        let people = gained(&were, are);
         if !people.is_empty() {
             found.push(Loosening::Owners { system: id.clone(), people });
         }
+        // By the rotas that there were: what others bring is said of those.
+        let on_call = before.calendars.ever_on_call_for(&new.owner, &after.catalog);
+        let people = gained(&before.calendars.ever_on_call_for(&old.owner, &before.catalog), on_call);
+        if !people.is_empty() {
+            found.push(Loosening::OnCall { system: id.clone(), people });
+        }
     }
+}
+
+/// Whether a calendar, or a freeze that somebody signed, is about the one tier and not about the other. There is no clock here, so
+/// that also a freeze that is over counts.
+fn freezes_move(governance: &Governance, before: Tier, after: Tier) -> bool {
+    let calendars = governance.calendars.iter().map(|calendar| &calendar.file.scope);
+    let mut scopes = calendars.chain(governance.record.freezes.values().map(|freeze| &freeze.scope));
+    scopes.any(|scope| scope.tiers.contains(&before) != scope.tiers.contains(&after))
 }
 
 /// Who proposes by templates of standard changes, which have their second pair of eyes already.
@@ -183,9 +256,15 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
     for actor in after.catalog.actors.values() {
         let Actor { id, kind, level, keys, .. } = actor;
         let old = before.catalog.actors.get(id);
-        match (old, kind) {
-            (Some(old), ActorKind::Person) if old.kind != *kind => found.push(Loosening::Kind(id.clone())),
-            (Some(_) | None, ActorKind::Person | ActorKind::Workload | ActorKind::Agent) => {}
+        if old.is_some_and(|old| old.kind != *kind) {
+            found.push(Loosening::Kind { actor: id.clone(), kind: *kind });
+        }
+        // Under another name it would be another: what was known of whoever held it is not known of this one.
+        let unlisted = keys.iter().filter(|key| old.is_none_or(|old| !old.keys.contains(key)));
+        let mut others = unlisted.filter_map(|key| before.ever_by_key(&key.fingerprint()));
+        if others.any(|other| other.id != *id) {
+            found.push(Loosening::Key(id.clone()));
+            continue;
         }
         if *kind != ActorKind::Person {
             let new_key = old.is_some_and(|old| keys.iter().any(|key| !old.keys.contains(key)));
@@ -208,6 +287,9 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             found.push(Loosening::Key(id.clone()));
         }
     }
+    let agents = before.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Agent);
+    let gone = agents.filter(|actor| !after.catalog.actors.has_name(actor.id.as_str()));
+    found.extend(gone.map(|actor| Loosening::AgentGone(actor.id.clone())));
     // Else two who are no seniors take the senior away first, and then need none.
     let is_able = |actor: &Actor| actor.level.is_senior() && actor.kind == ActorKind::Person && !actor.keys.is_empty();
     let seniors = before.catalog.actors.values().filter(|actor| is_able(actor));
@@ -227,9 +309,13 @@ fn has_a_say(governance: &Governance, person: &ActorId) -> bool {
         })
 }
 
-fn of_settings(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
-    let (old, new) = (&before.settings, &after.settings);
+fn of_settings(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
+    let (old, new) = (&before.catalog.settings, &after.catalog.settings);
     found.extend(old.production.difference(&new.production).cloned().map(Loosening::NotProduction));
+    let mut added = new.production.difference(&old.production).filter(|one| old.environments.contains(*one)).peekable();
+    if added.peek().is_some() && before.rules.eased_in_production().is_some() {
+        found.extend(added.cloned().map(Loosening::Production));
+    }
     if new.unseen_approvals && !old.unseen_approvals {
         found.push(Loosening::UnseenApprovals);
     }
@@ -281,12 +367,26 @@ impl fmt::Display for Loosening {
             Self::Owners { system, people } => {
                 write!(f, "lets {} answer for system {system}, as owners", names(people))
             }
+            Self::Owner { system, before, after } => {
+                write!(f, "system {system} goes from group {before} to {after}, and rules name one of these")
+            }
+            Self::OwnersGone { system, people } => {
+                write!(f, "{} own system {system} no more, and a rule asks whether owners approve", names(people))
+            }
+            Self::OnCall { system, people } => write!(f, "lets {} be on call for system {system}", names(people)),
+            Self::Left { group, people } => {
+                write!(f, "takes {} out of group {group}, in which rules look", names(people))
+            }
             Self::Members { group, people } => write!(f, "puts {} into group {group}, which rules name", names(people)),
             Self::Policy(people) => write!(f, "puts {} into the policy group", names(people)),
             Self::Level { person, level } => write!(f, "makes {person} a {}", level.as_str()),
             Self::SeniorGone(person) => write!(f, "takes {person} away as a senior"),
             Self::Key(person) => write!(f, "lets {person} sign with another key"),
-            Self::Kind(actor) => write!(f, "{actor} becomes a person"),
+            Self::Kind { actor, kind } => write!(f, "{actor} becomes {}", kind.with_article()),
+            Self::AgentGone(actor) => write!(f, "takes agent {actor} away, by which changes are known as AI-assisted"),
+            Self::Production(environment) => {
+                write!(f, "environment {environment} becomes production, where a rule stops less")
+            }
             Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),
             Self::UnseenApprovals => f.write_str("approvals count that were given without the content at hand"),
             Self::Standard(name) => {

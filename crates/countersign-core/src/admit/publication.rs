@@ -145,6 +145,15 @@ fn behind(state: &State, signed: &Signed, now: Time) -> Result<BTreeSet<ActorId>
     Ok(behind)
 }
 
+/// Who put something in force.
+#[derive(Debug)]
+pub(crate) struct Publishers {
+    /// Those who stand behind it.
+    pub behind: BTreeSet<ActorId>,
+    /// They, and whoever proposed it or submitted any revision: whom it enrols they could be.
+    pub hands: BTreeSet<ActorId>,
+}
+
 /// Checks who stands behind a publication against what it makes of governance.
 /// Gives who they are.
 pub(crate) fn may_publish(
@@ -152,7 +161,7 @@ pub(crate) fn may_publish(
     signed: &Signed,
     published: &Governance,
     now: Time,
-) -> Result<BTreeSet<ActorId>, Refusal> {
+) -> Result<Publishers, Refusal> {
     let governance = &*state.governance;
     let signers = behind(state, signed, now)?;
     for signer in &signers {
@@ -183,7 +192,16 @@ pub(crate) fn may_publish(
     if signed.statement().body.about().is_none() {
         takes_only_names(governance, published)?;
     }
-    Ok(signers)
+    let mut hands = signers.clone();
+    if let Some((id, _)) = signed.statement().body.about()
+        && let Some(change) = state.change(id)?
+    {
+        hands.insert(change.proposer.clone());
+        hands.extend(change.revisions.iter().map(|revision| revision.by.clone()));
+        // Whose approval does not count, or counts no more, stands behind nothing; they said it all the same.
+        hands.extend(change.approvals.iter().map(|approval| approval.by.clone()));
+    }
+    Ok(Publishers { behind: signers, hands })
 }
 
 /// A template of standard changes that is new, or another, names what there is and ends within [`MAX_DAYS`].

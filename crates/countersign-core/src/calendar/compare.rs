@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::{Calendar, Calendars, Use};
 use crate::ids::ActorId;
 
-/// The calendars that loosen, by name, each with how.
-pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static str)> {
+/// The calendars that loosen, by name, each with how. `present`: whether rules ask who is away.
+pub fn loosens(before: &Calendars, after: &Calendars, present: bool) -> Vec<(String, &'static str)> {
     let mut found = Vec::new();
     for old in before.iter() {
         let new = after.get(&old.name).filter(|new| new.file.used == old.file.used);
@@ -18,7 +18,11 @@ pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static s
             (Use::Window, None) => Some("takes the window away"),
             (Use::Window, Some(new)) => window(old, new),
             (Use::OnCall, Some(new)) => (!people(new).is_subset(&people(old))).then_some(ON_CALL),
-            (Use::OnCall, None) | (Use::Holiday | Use::Absence, _) => None,
+            (Use::Absence, None) => present.then_some("says no more who is away"),
+            (Use::Absence, Some(new)) => {
+                (present && !has_all(new, old)).then_some("takes times out in which people are away")
+            }
+            (Use::OnCall, None) | (Use::Holiday, _) => None,
         };
         found.extend(how.map(|how| (old.name.clone(), how)));
     }
@@ -52,11 +56,15 @@ fn freeze(old: &Calendar, new: &Calendar) -> Option<&'static str> {
     if !new.file.scope.is_as_wide_as(&old.file.scope) {
         return Some("freezes less");
     }
-    let still = |old: &&super::Event| new.file.events.iter().any(|new| new.is_whenever(old));
-    match old.file.events.iter().all(|event| still(&event)) {
+    match has_all(new, old) {
         true => None,
         false => Some("takes times out of the freeze, or makes them shorter"),
     }
+}
+
+/// Whether each time of the old one is there still, as long.
+fn has_all(new: &Calendar, old: &Calendar) -> bool {
+    old.file.events.iter().all(|old| new.file.events.iter().any(|new| new.is_whenever(old)))
 }
 
 fn window(old: &Calendar, new: &Calendar) -> Option<&'static str> {

@@ -314,17 +314,33 @@ impl Calendars {
 
     /// Who is on call for what a group owns: by its rotas, and those of groups below and above it.
     pub fn on_call_for<'a>(&'a self, owner: &GroupId, catalog: &Catalog, at: Time) -> BTreeSet<&'a ActorId> {
-        let rotas = self.used_for(Use::OnCall).filter_map(|rota| Some((rota, rota.file.groups.first()?)));
-        let theirs =
-            rotas.filter(|(_, group)| above(owner, catalog).contains(group) || above(group, catalog).contains(&owner));
-        let people = theirs.flat_map(|(rota, group)| {
+        let people = self.rotas_for(owner, catalog).flat_map(|(rota, group)| {
             let people = rota.events_at(at).filter_map(|event| event.person.as_ref());
             people.filter(|person| catalog.is_in(person, group))
         });
         people.collect()
     }
 
-    /// Whether somebody is among those.
+    /// Whoever could be on call for what a group owns, whenever that is.
+    pub fn ever_on_call_for<'a>(&'a self, owner: &GroupId, catalog: &Catalog) -> BTreeSet<&'a ActorId> {
+        let people = self.rotas_for(owner, catalog).flat_map(|(rota, group)| {
+            let people = rota.file.events.iter().filter_map(|event| event.person.as_ref());
+            people.filter(|person| catalog.is_in(person, group))
+        });
+        people.collect()
+    }
+
+    /// Rotas of a group, and those of groups below and above it, each with its group.
+    fn rotas_for<'a>(
+        &'a self,
+        owner: &GroupId,
+        catalog: &Catalog,
+    ) -> impl Iterator<Item = (&'a Calendar, &'a GroupId)> {
+        let rotas = self.used_for(Use::OnCall).filter_map(|rota| Some((rota, rota.file.groups.first()?)));
+        rotas.filter(move |(_, group)| above(owner, catalog).contains(group) || above(group, catalog).contains(&owner))
+    }
+
+    /// Whether somebody is among those who are on call for what a group owns.
     pub fn is_on_call(&self, person: &ActorId, owner: &GroupId, catalog: &Catalog, at: Time) -> bool {
         self.on_call_for(owner, catalog, at).contains(person)
     }
@@ -363,7 +379,7 @@ impl Calendars {
 }
 
 /// A group, and those above it.
-fn above<'a>(group: &'a GroupId, catalog: &'a Catalog) -> Vec<&'a GroupId> {
+pub(crate) fn above<'a>(group: &'a GroupId, catalog: &'a Catalog) -> Vec<&'a GroupId> {
     let mut above = vec![group];
     while let Some(parent) =
         above.last().and_then(|last| catalog.groups.get(*last)).and_then(|last| last.parent.as_ref())

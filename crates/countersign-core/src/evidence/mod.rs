@@ -12,6 +12,7 @@ mod document;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 pub use self::document::{Attested, MAX_DOCUMENT_BYTES, PROVENANCE, TEST_RESULT, read};
 use crate::{facts::RuledPath, glob::Globs, ids::EvidenceKind};
@@ -30,6 +31,11 @@ pub fn is_workflow(path: &str) -> bool {
         && path.len() <= MAX_WORKFLOW_BYTES
         && !path.chars().any(|c| c.is_control() || c == '\\')
         && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// A path as a machine may read it that tells neither letters by their case nor characters by how they are composed.
+fn folded(path: &str) -> String {
+    path.nfc().collect::<String>().to_lowercase()
 }
 
 /// What came of it. Only the first is a pass.
@@ -83,15 +89,20 @@ impl Attests {
     }
 
     /// Whether a change that touches these paths edits what this workload's evidence was made by: a file that steers it, or the
-    /// workflow that the evidence itself names. `None`: too many paths to tell, and then it does.
+    /// workflow that the evidence itself names, in whatever case; a link or a submodule there or above. `None`: too many paths to tell, and then it does.
     pub fn is_edited_by(&self, touched: Option<&[RuledPath]>, workflow: Option<&str>) -> bool {
         let Some(touched) = touched else { return true };
-        let Ok(steers) = Globs::parse(self.workflows.as_deref().unwrap_or(WORKFLOWS)) else { return true };
+        let Ok(steers) = Globs::parse(&folded(self.workflows.as_deref().unwrap_or(WORKFLOWS))) else { return true };
+        let workflow = workflow.map(folded);
         touched.iter().any(|path| {
-            let below = |workflow: &str| {
-                path.submodule && workflow.strip_prefix(&path.path).is_some_and(|rest| rest.starts_with('/'))
-            };
-            path.meets(&steers) || workflow.is_some_and(|workflow| path.path == workflow || below(workflow))
+            let name = folded(&path.path);
+            // Anything could lie below a submodule, or be reached by a link: what steers it is there by that, or no more.
+            let leads_on = path.submodule || path.link;
+            let below =
+                |workflow: &str| leads_on && workflow.strip_prefix(&name).is_some_and(|rest| rest.starts_with('/'));
+            steers.is_match(&name)
+                || leads_on && steers.reaches_into(&name)
+                || workflow.as_deref().is_some_and(|workflow| name == workflow || below(workflow))
         })
     }
 }

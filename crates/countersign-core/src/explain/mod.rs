@@ -538,8 +538,9 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how)
             }
             Token::Lift => {
-                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change, true));
-                here.chain(self.snapshot.held_by.iter().flat_map(|person| self.lift_elsewhere(person))).collect()
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(decided, person, change, true));
+                let held_by = self.snapshot.held_by.iter();
+                here.chain(held_by.flat_map(|person| self.lift_elsewhere(decided, person))).collect()
             }
             Token::Target => {
                 let how =

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Obligation, Scene, words::how_to_disclose};
-use crate::ids::{ActorId, ChangeId};
+use super::{Obligation, Scene, obligation, words::how_to_disclose};
+use crate::{
+    decision::RuleDecision,
+    governance::Governance,
+    ids::{ActorId, ChangeId},
+};
 
 impl Scene<'_> {
     pub(super) fn sponsor(&self, sponsor: &ActorId) -> Obligation {
@@ -19,13 +23,23 @@ impl Scene<'_> {
 
     /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
     /// is lifted where it was said, and set aside where it holds.
-    pub(super) fn lift(&self, person: &ActorId, said_in: &ChangeId, same: bool) -> Obligation {
+    pub(super) fn lift(&self, decided: &RuleDecision, person: &ActorId, said_in: &ChangeId, same: bool) -> Obligation {
         let change = &self.snapshot.change;
         let (what, there) = match (said_in == change, same) {
             (true, _) => ("this change".to_owned(), change.as_str()),
             (false, true) => (format!("the same content in change {}", said_in.short()), said_in.short()),
             (false, false) => (format!("change {}, and this brings all of that", said_in.short()), said_in.short()),
         };
+        let is_here = |governance: &Governance| governance.person(person).is_some_and(|one| !one.keys.is_empty());
+        if !self.governance.is_none_or(is_here) {
+            return obligation(
+                format!("{person}, who is here no more, rejected {what}"),
+                self.anybody_but(decided, &self.spoken()),
+                format!(
+                    "two people, one a senior, set it aside a day after it: countersign reject {change} --set-aside {person} --why …"
+                ),
+            );
+        }
         Obligation {
             missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
@@ -38,9 +52,10 @@ impl Scene<'_> {
         }
     }
 
-    pub(super) fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
+    pub(super) fn lift_elsewhere(&self, decided: &RuleDecision, person: &ActorId) -> Vec<Obligation> {
         let said_in = self.held_in.iter().filter(|((by, _), _)| *by == person);
-        let list: Vec<Obligation> = said_in.map(|((_, change), same)| self.lift(person, change, *same)).collect();
+        let list: Vec<Obligation> =
+            said_in.map(|((_, change), same)| self.lift(decided, person, change, *same)).collect();
         // A decision of old names people alone.
         match list.is_empty() {
             true => vec![Obligation {

@@ -20,7 +20,7 @@ pub const NEW_FOR_SECS: i64 = 30 * 24 * 60 * 60;
 #[serde(deny_unknown_fields)]
 pub struct Newcomer {
     pub since: Time,
-    /// Who proposed and who approved it.
+    /// Who proposed it, who submitted a revision of it, and who approved any.
     pub enrolled_by: BTreeSet<ActorId>,
 }
 
@@ -31,8 +31,9 @@ impl Newcomer {
 }
 
 impl Governance {
-    /// Remembers who is new by what was published, and forgets who is new no more.
-    pub(crate) fn enrol(&mut self, before: &Self, behind: &BTreeSet<ActorId>, at: Time) {
+    /// Remembers who is new by what was published, and forgets who is new no more. `behind` are those who say what is published,
+    /// `hands` they and whoever had a hand in it.
+    pub(crate) fn enrol(&mut self, before: &Self, behind: &BTreeSet<ActorId>, hands: &BTreeSet<ActorId>, at: Time) {
         let newcomers = &mut self.record.newcomers;
         newcomers.retain(|_, newcomer| at < newcomer.until());
         // A key that others say is somebody's could be one of theirs; who stands behind it says so of their own.
@@ -41,7 +42,7 @@ impl Governance {
             actor.kind == ActorKind::Person && !behind.contains(&actor.id) && !actor.keys.iter().all(had)
         };
         let given: Vec<ActorId> = self.catalog.actors.values().filter(given).map(|actor| actor.id.clone()).collect();
-        given.iter().for_each(|id| self.given_a_key(id, behind.clone(), at));
+        given.iter().for_each(|id| self.given_a_key(id, hands.clone(), at));
     }
 
     /// Remembers whom others gave a key: they could have kept it.

@@ -1,27 +1,28 @@
-//! What of other rules lets more through than those in force: by what they say of themselves, and where their conditions differ
-//! over the samples of [`mod@super::check`].
+//! What of other rules lets more through than those in force: by what they say of themselves, and where their conditions differ.
 //!
-//! Samples prove nothing of what they do not have. So whatever is not seen to stop more, and to let nothing more through, counts as
-//! letting more through; so does a condition that has a way more than it had.
+//! A condition lets nothing more through where its form shows it ([`super::form`]); else it counts as letting more through, seen or not.
+//! Samples of [`mod@super::check`] say of what, where one of them has it: they prove nothing of what they do not have.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
     Mentions, Rules,
     check::{State, ask, describe},
     evaluate::Slices,
+    form::{Falling, Known, falling, stops_as_much, stops_as_much_of},
     parse::Parsed,
     sample,
 };
 use crate::{
+    catalog::Tier,
     decision::{Mode, Strength},
-    ids::RuleId,
+    ids::{GroupId, RuleId},
     kind::Kind,
     requirement::Carry,
     snapshot::{AiStatus, Snapshot},
 };
 
-/// Samples of one rule that are looked at: a rule that has more of them is not seen to stop more.
+/// Samples of one rule that are looked at.
 const MAX_SAMPLES: usize = 10_000;
 
 /// How a rule that binds comes to stop less.
@@ -96,7 +97,7 @@ pub fn weaker(before: &Rules, after: &Rules, people: (u32, u32)) -> Vec<Weaker> 
         if let Some(how) = conditions(before, old, after, new) {
             add(how);
         }
-        if people.0 != people.1 && asks_for_people(old) && eases(after, new, people) {
+        if people.0 != people.1 && asks_for_people(old) && eases(new, people) {
             add(Weakened::Population);
         }
     }
@@ -108,12 +109,6 @@ fn policy(parsed: &Parsed) -> Option<serde_json::Value> {
     let mut json = parsed.full.to_json().ok()?;
     json.as_object_mut()?.remove("annotations");
     Some(json)
-}
-
-/// How many ways there are in its conditions besides the first.
-fn ways(parsed: &Parsed) -> usize {
-    let text = condition(parsed);
-    ["||", "!", " if ", " in "].iter().map(|word| text.matches(word).count()).sum()
 }
 
 fn condition(parsed: &Parsed) -> &str {
@@ -130,22 +125,15 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
         Ok(State::Unmet) | Err(_) => true,
         Ok(State::NotApplicable | State::Met) => false,
     };
-    let mut tightens = false;
     let mentions = mentioned(before, old, after, new);
-    // Of more names than that no sample has all.
-    let is_whole = mentions.most() <= sample::MAX_NAMES;
-    let mut samples = bases(&mentions, old, new);
-    for base in samples.by_ref().take(MAX_SAMPLES) {
+    for base in bases(&mentions, old, new).take(MAX_SAMPLES) {
         for sample in variants(base, [old, new]) {
-            match (stops(before, &of_old, &sample), stops(after, &of_new, &sample)) {
-                (true, false) => return Some(Weakened::LetsThrough(describe(&sample))),
-                (false, true) => tightens = true,
-                (true, true) | (false, false) => {}
+            if stops(before, &of_old, &sample) && !stops(after, &of_new, &sample) {
+                return Some(Weakened::LetsThrough(describe(&sample)));
             }
         }
     }
-    let shown = tightens && is_whole && samples.next().is_none() && ways(new) <= ways(old);
-    (!shown).then_some(Weakened::Unsure)
+    (!stops_as_much(old, new)).then_some(Weakened::Unsure)
 }
 
 /// What both name, also in their `unless`.
@@ -212,19 +200,55 @@ fn variants(base: Snapshot, of: [&Parsed; 2]) -> Vec<Snapshot> {
 
 /// Whether a rule asks how many people the home has.
 fn asks_for_people(parsed: &Parsed) -> bool {
-    condition(parsed).contains("home.people")
+    parsed.asks.words.contains("people")
 }
 
-/// Whether it stops something in a home of so many people that it does not stop in one of as many as there will be.
-fn eases(rules: &Rules, parsed: &Parsed, (before, after): (u32, u32)) -> bool {
-    let Ok(slices) = Slices::new([parsed]) else { return true };
-    let mentions = mentioned(rules, parsed, rules, parsed);
-    let mut samples = bases(&mentions, parsed, parsed);
-    let eased = samples.by_ref().take(MAX_SAMPLES).any(|base| {
-        variants(base, [parsed, parsed]).into_iter().any(|sample| {
-            let of = |population| ask(rules, &slices, &Snapshot { population, ..sample.clone() });
-            of(before) == Ok(State::Unmet) && of(after) != Ok(State::Unmet)
-        })
-    });
-    eased || mentions.most() > sample::MAX_NAMES || samples.next().is_some()
+/// Whether it is not shown to stop in a home of as many as there will be whatever it stops in one of so many people.
+fn eases(parsed: &Parsed, (before, after): (u32, u32)) -> bool {
+    let of = |people| Known { people: Some(people), ..Known::default() };
+    !stops_as_much_of(parsed, of(before), of(after))
+}
+
+impl Rules {
+    fn enforced(&self) -> impl Iterator<Item = &Parsed> {
+        self.parsed().filter(|parsed| parsed.rule.mode == Mode::Enforce)
+    }
+
+    /// A rule that binds and is not shown to stop of what is of one tier whatever it stops of the same in another.
+    pub(crate) fn eased_by_tier(&self, before: Tier, after: Tier, people: u32) -> Option<&RuleId> {
+        let (before, after): (u8, u8) = (before.into(), after.into());
+        let of = |tier| Known { tier: Some(tier), ..Known::default() };
+        let carries = |parsed: &Parsed| {
+            let carry = parsed.rule.carry;
+            carry.holds(after, people) && !carry.holds(before, people)
+        };
+        let eases = |parsed: &&Parsed| carries(parsed) || !stops_as_much_of(parsed, of(before), of(after));
+        self.enforced().find(eases).map(|parsed| &parsed.rule.id)
+    }
+
+    /// A rule that binds and is not shown to stop in production whatever it stops elsewhere.
+    pub(crate) fn eased_in_production(&self) -> Option<&RuleId> {
+        let of = |production| Known { production: Some(production), ..Known::default() };
+        let eases = |parsed: &&Parsed| !stops_as_much_of(parsed, of(false), of(true));
+        self.enforced().find(eases).map(|parsed| &parsed.rule.id)
+    }
+
+    /// The groups of which rules that bind name the people, or ask for their approvals in such a way that a rule stops less where
+    /// somebody leaves them; and whether any asks so for approvals by owners.
+    pub(crate) fn looked_in(&self) -> (BTreeSet<GroupId>, bool) {
+        let mut all = Falling::default();
+        for parsed in self.enforced() {
+            let Falling { groups, owners } = falling(parsed);
+            all.groups.extend(groups.into_iter().chain(parsed.asks.looked_in.iter().cloned()));
+            all.owners |= owners;
+        }
+        (all.groups, all.owners)
+    }
+
+    /// The groups that rules that bind name as such, as in `resource in Group::"payments"`.
+    pub(crate) fn named_groups(&self) -> BTreeSet<GroupId> {
+        let literals = self.enforced().flat_map(|parsed| parsed.full.entity_literals());
+        let groups = literals.filter(|literal| *literal.type_name() == self.vocabulary().group);
+        groups.filter_map(|literal| literal.id().unescaped().parse().ok()).collect()
+    }
 }

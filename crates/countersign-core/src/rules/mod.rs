@@ -10,7 +10,7 @@
 //! | [`count`] | counting approvals, the one function that rules trust |
 //! | [`builtin`] | checks that no rule file can switch off |
 //! | [`decide`](mod@decide) | allow or deny, with every rule's status |
-//! | `compare` | what of other rules lets more through |
+//! | `compare`, `form` | what of other rules lets more through; what of that their form shows |
 //! | [`check`](mod@check) | whether each rule can be satisfied, and by what it says |
 //!
 //! Invariants: evaluation cannot err on a set of rules that parsed; a decision is a function of its arguments; some
@@ -25,6 +25,7 @@ pub mod decide;
 mod depth;
 mod error;
 mod evaluate;
+mod form;
 pub(crate) mod kept;
 mod missing;
 mod parse;
@@ -208,26 +209,6 @@ pub struct Mentions {
 }
 
 impl Mentions {
-    /// The most that a rule names of one sort.
-    fn most(&self) -> usize {
-        let Self {
-            systems,
-            environments,
-            groups,
-            purpose: _,
-            patterns,
-            evidence,
-            hours,
-            people,
-            numbers,
-            texts,
-            asked: _,
-            waits: _,
-        } = self;
-        let texts = [systems.len(), environments.len(), groups.len(), patterns.len(), people.len(), texts.len()];
-        texts.into_iter().chain([evidence.len(), hours.len(), numbers.len()]).max().unwrap_or_default()
-    }
-
     /// What a condition's text asks about, and the numbers and texts in it.
     fn add_conditions(&mut self, text: &str) {
         self.asked

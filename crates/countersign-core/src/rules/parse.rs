@@ -363,7 +363,7 @@ fn unsure(expression: &Value, fires: Option<bool>) -> bool {
 
 /// `approvals` and `group` of `resource.approvals.group`. A record whose fields rules name has no others, so that what is written in any
 /// other way does not fit the schema.
-fn record(expression: &Value) -> Option<(&str, &str)> {
+pub(super) fn record(expression: &Value) -> Option<(&str, &str)> {
     let field = expression.get(".")?;
     Some((field.get("left")?.get(".")?.get("attr")?.as_str()?, field.get("attr")?.as_str()?))
 }

@@ -23,7 +23,7 @@ use crate::{
 pub const SAMPLE_NOW: Time = Time::from_unix_secs(1_775_001_600);
 
 /// How many of the names that a rule mentions are tried, of each sort.
-pub(super) const MAX_NAMES: usize = 8;
+const MAX_NAMES: usize = 8;
 
 /// The change that samples and cases are about.
 pub(crate) fn change() -> ChangeId {

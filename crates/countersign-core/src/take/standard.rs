@@ -41,7 +41,8 @@ pub(super) fn standard(
         if weighing.misses(standard)?.is_empty()
             && let Some(approval) = state.governance.record.standards.get(&standard.name)
         {
-            let (approved_by, approved_at) = (approval.by.clone(), approval.at);
+            let approved_by = state.governance.answer_for(approval).cloned().collect();
+            let approved_at = approval.at;
             return Ok(Some(StandardView { name: standard.name.clone(), approved_by, approved_at }));
         }
     }
@@ -85,9 +86,10 @@ impl Weighing<'_> {
         match governance.record.standards.get(&standard.name) {
             None => misses.push("nobody stands behind it".to_owned()),
             Some(approval) => {
-                let there = approval.by.iter().filter(|by| governance.person(by).is_some()).count();
-                if there < APPROVERS {
-                    misses.push(format!("fewer than {APPROVERS} of those who approved it are still here"));
+                if governance.answer_for(approval).count() < APPROVERS {
+                    misses.push(format!(
+                        "fewer than {APPROVERS} of those who had to approve it are still of the policy group"
+                    ));
                 }
                 if let Some(both) = approval.by.intersection(self.made).next() {
                     misses.push(format!("{both} approved it, and had a hand in this change"));

@@ -130,6 +130,7 @@ pub fn catalog_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeErro
     let mut files = matching(folder, &[".yaml", ".yml"], catalog::MAX_FILES, catalog::MAX_FILE_BYTES)?;
     let signers = folder.join(catalog::SIGNERS);
     if signers.is_file() {
+        is_itself(&signers)?;
         files.insert(catalog::SIGNERS.to_owned(), read_text(&signers, catalog::MAX_FILE_BYTES)?);
     }
     if files.keys().all(|name| name == catalog::SIGNERS) {
@@ -190,8 +191,12 @@ pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeEr
                     HomeError::invalid(&entry.path(), "a calendar's words are in a .yaml file").hint("rename it")
                 );
             }
-            Some(_) | None => continue,
+            Some(_) | None => {
+                is_none_of(&entry.path(), &name, &[".yaml", ".ics"])?;
+                continue;
+            }
         };
+        is_itself(&entry.path())?;
         if files.len() == 2 * calendar::MAX_CALENDARS {
             return Err(HomeError::invalid(folder, format!("it has more than {} calendars", calendar::MAX_CALENDARS)));
         }
@@ -245,8 +250,11 @@ fn matching(
                 continue;
             }
             let name = format!("{prefix}{name}");
-            // Links to files are followed, links to folders are not.
-            if entry.file_type().map_err(failed)?.is_dir() {
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_symlink() && entry.path().is_dir() {
+                is_itself(&entry.path())?;
+            }
+            if kind.is_dir() {
                 if depth == MAX_DEPTH {
                     return Err(HomeError::invalid(&entry.path(), format!("it is more than {MAX_DEPTH} folders deep")));
                 }
@@ -255,11 +263,37 @@ fn matching(
                 if files.len() == max_files {
                     return Err(HomeError::invalid(folder, format!("it has more than {max_files} files")));
                 }
+                is_itself(&entry.path())?;
                 files.insert(name, read_text(&entry.path(), max_bytes)?);
+            } else {
+                is_none_of(&entry.path(), &name, endings)?;
             }
         }
     }
     Ok(files)
+}
+
+/// What governs is what lies there, and not what lies elsewhere, where others could change it.
+fn is_itself(path: &Path) -> Result<(), HomeError> {
+    let found = fs::symlink_metadata(path);
+    let found = found.map_err(|source| HomeError::Io { operation: "read", path: path.to_owned(), source })?;
+    if !found.is_symlink() {
+        return Ok(());
+    }
+    Err(HomeError::invalid(path, "it is a symbolic link, and what governs is read from no other place")
+        .hint("put the file itself there, or take the link away"))
+}
+
+/// Refuses what would be read by another spelling of its ending: passed over in silence, it would be missing.
+fn is_none_of(path: &Path, name: &str, endings: &[&str]) -> Result<(), HomeError> {
+    let lower = name.to_lowercase();
+    let spelled = lower.strip_suffix(".yml").map(|stem| format!("{stem}.yaml"));
+    let means = |ending: &&&str| spelled.as_deref().unwrap_or(&lower).ends_with(**ending);
+    match endings.iter().find(means) {
+        None => Ok(()),
+        Some(ending) => Err(HomeError::invalid(path, format!("only files that end with `{ending}` are read here"))
+            .hint("rename it, or take it away")),
+    }
 }
 
 /// Where a home is being built before it is renamed into its place: beside it, on the same disk.

@@ -17,17 +17,18 @@ use countersign_core::{
 };
 use countersign_ledger::Time;
 
-use super::*;
+use super::{loosening::said, *};
 use crate::kit::blob_of;
 
 const YEAR_END: &str = "calendars/year-end.json";
 const HOUR: i64 = 60 * 60;
 
 /// The first of April in New York: from 04:00 to 04:00 of the next day, in UTC.
-const DAY: &str = "DTSTART;TZID=America/New_York:20260401T000000\r\nDTEND;TZID=America/New_York:20260402T000000";
+pub(super) const DAY: &str =
+    "DTSTART;TZID=America/New_York:20260401T000000\r\nDTEND;TZID=America/New_York:20260402T000000";
 
 /// The governance file that a freeze comes to.
-fn freeze(world: &World, says: &str, event: &str) -> Vec<u8> {
+pub(super) fn freeze(world: &World, says: &str, event: &str) -> Vec<u8> {
     // What a file says of a zone itself is not believed: here, that New York lies half a world away.
     let ics = format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:America/New_York\r\nBEGIN:STANDARD\r\n\
@@ -240,6 +241,10 @@ fn an_absent_persons_key_approves_nothing_where_a_rule_asks() {
     assert_eq!(standing("2026-04-01T00:00:00Z"), "present");
     assert_eq!(standing("2026-04-03T00:00:00Z"), "allow");
     assert_eq!(world.replayed().unwrap().governance.calendars, world.state.governance.calendars);
+    // Nor is the absence taken away on one approval, or made to be somebody else's.
+    let other = of_people(&world, "use: absence\nperson: mallory");
+    assert_snapshot!(said(&mut world, &[("calendars/it.json", None)]), @"calendar it says no more who is away");
+    assert_snapshot!(said(&mut world, &[("calendars/it.json", Some(&other))]), @"calendar it takes times out in which people are away");
 }
 
 /// Whoever is on call may break the glass and roll back, in those hours and for those systems, and no longer.

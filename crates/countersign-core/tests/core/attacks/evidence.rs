@@ -183,3 +183,31 @@ fn a_revoked_key_attested_nothing_and_still_takes_back() {
     assert_eq!(missing.of, ["ci: failed"]);
     assert_eq!(refused(&mut world, "ci", &passed), "key-revoked");
 }
+
+/// A change that brings a link brings what lies behind it; and a folder of another case is the same to some machines.
+#[test]
+fn a_link_brings_no_workflow_unseen() {
+    let self_made = |path: &str, mode: u32, workflow: Option<&str>| {
+        let mut world = tested();
+        let mut commits = facts(2, &[author("ada@example.com")]);
+        commits.facts.paths[0].path = path.to_owned();
+        commits.facts.paths[0].new.as_mut().unwrap().mode = mode;
+        commits.facts.delta = countersign_core::facts::delta::digest(&commits.facts.paths);
+        let change = world.propose_git("ada", &commits);
+        world.disclose("ada", &change, &[], &[]).unwrap();
+        world.approve("linus", &change).unwrap();
+        let workflow = workflow.map(str::to_owned);
+        let said = Evidence { workflow, ..attested(&world, &change, EvidenceResult::Passed) };
+        world.say("ci", Body::Evidence(said)).unwrap();
+        world.standing(&change) != "allow"
+    };
+    let (file, link) = (0o100_644, 0o120_000);
+    assert!(self_made(".github", link, None) && self_made(".github/workflows", link, None));
+    assert!(!self_made(".github", file, None));
+    assert!(self_made("ci", link, Some("ci/run.sh")) && self_made("ci/run.sh", link, Some("ci/run.sh")));
+    assert!(!self_made("ci", file, Some("ci/run.sh")));
+    for path in [".GitHub/workflows/ci.yml", "sub/JENKINSFILE", ".gitlab-CI.yml"] {
+        assert!(self_made(path, file, None), "{path}");
+    }
+    assert!(self_made("pru\u{308}fung/run.sh", file, Some("pr\u{fc}fung/run.sh")));
+}

@@ -133,13 +133,13 @@ fn two_juniors_who_promote_themselves() {
 }
 
 /// What a publication loosens, a line for each way.
-fn said(world: &mut World, files: &[(&str, Option<&[u8]>)]) -> String {
+pub(super) fn said(world: &mut World, files: &[(&str, Option<&[u8]>)]) -> String {
     let after = after(world, files);
     let lines: Vec<String> = loosens(&world.state.governance, &after).iter().map(ToString::to_string).collect();
     if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }
 }
 
-fn after(world: &mut World, files: &[(&str, Option<&[u8]>)]) -> Governance {
+pub(super) fn after(world: &mut World, files: &[(&str, Option<&[u8]>)]) -> Governance {
     let Subject::Governance(subject) = world.replacing(files) else { panic!("no change of what governs") };
     let publication = Publication {
         change: None,

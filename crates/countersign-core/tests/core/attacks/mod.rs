@@ -25,6 +25,7 @@ mod standard;
 mod statements;
 mod stops;
 mod tokens;
+mod unseen;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},

@@ -7,6 +7,15 @@ const DAY: i64 = 24 * 60 * 60;
 /// Ada proposes `zoe`, who owns `search` beside linus and mallory, and grace approves it.
 fn with_zoe() -> World {
     let mut world = World::new();
+    let people = zoe_among_them(&world);
+    let change = world.amend("ada", &[("people/discovery.json", Some(people.as_bytes()))]);
+    world.approve("grace", &change).unwrap();
+    world.put_in_force("ada", &change).unwrap();
+    world
+}
+
+/// The people of discovery with `zoe`.
+fn zoe_among_them(world: &World) -> String {
     let key = |name: &str| world.keys[name].public().to_string();
     let person = |name: &str, key: String| {
         format!(
@@ -15,11 +24,7 @@ fn with_zoe() -> World {
     };
     let people =
         [person("linus", key("linus")), person("mallory", key("mallory")), person("zoe", key("stranger"))].join(",");
-    let people = format!("{{{people}}}");
-    let change = world.amend("ada", &[("people/discovery.json", Some(people.as_bytes()))]);
-    world.approve("grace", &change).unwrap();
-    world.put_in_force("ada", &change).unwrap();
-    world
+    format!("{{{people}}}")
 }
 
 fn approve_as_zoe(world: &mut World, change: &ChangeId) {
@@ -130,4 +135,29 @@ fn a_key_that_others_give_somebody_makes_them_a_newcomer() {
     let body = Body::Approval(world.approval(&change));
     world.say_with("mallory", &["stranger"], body).unwrap();
     assert_eq!(world.standing(&change), "owner-approves second-pair-of-eyes");
+}
+
+/// Whoever proposes somebody new does not get away from them by having another submit the last revision of it.
+#[test]
+fn who_proposed_a_newcomer_enrolled_them_whoever_revised_it() {
+    let mut world = World::new();
+    let search: &[u8] = br#"{"owner":"discovery","tier":2}"#;
+    let people = zoe_among_them(&world);
+    let files: &[(&str, Option<&[u8]>)] = &[("people/discovery.json", Some(people.as_bytes()))];
+    let change = world.amend("ada", files);
+    let more = world.replacing(&[files[0], ("systems/search.json", Some(search))]);
+    let revision = world.new_revision(&change, &more, None);
+    world.say("linus", revision).unwrap();
+    let fewer = world.replacing(files);
+    let revision = world.new_revision(&change, &fewer, None);
+    world.say("grace", revision).unwrap();
+    world.approve("barbara", &change).unwrap();
+    world.put_in_force("ada", &change).unwrap();
+    let enrolled_by: Vec<&str> =
+        world.state.governance.record.newcomers[&id("zoe")].enrolled_by.iter().map(|id| id.as_str()).collect();
+    assert_eq!(enrolled_by, ["ada", "barbara", "grace", "linus"]);
+    let change = world.propose("ada", "search/production");
+    approve_as_zoe(&mut world, &change);
+    assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
+    world.replayed().unwrap();
 }

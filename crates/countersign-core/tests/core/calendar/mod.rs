@@ -382,7 +382,7 @@ fn who_is_on_call_and_who_is_away() {
     assert_eq!((all.away_until(&linus, before), all.away_until(&linus, then).is_some()), (None, true));
     // Whom nobody knew on a rota before has more of a say; when somebody is on call is theirs to arrange.
     let without = Calendars::of([all.get("away").unwrap().clone()], &catalog()).unwrap();
-    let how = |before, after| loosens(before, after).into_iter().map(|(_, how)| how).collect::<Vec<_>>();
+    let how = |before, after| loosens(before, after, true).into_iter().map(|(_, how)| how).collect::<Vec<_>>();
     assert_eq!(how(&without, &all), ["puts somebody on call who was not"]);
     assert!(how(&all, &without).is_empty() && how(&all, &all).is_empty());
     // Whoever left the group is not on call for it.
