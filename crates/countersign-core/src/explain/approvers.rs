@@ -28,8 +28,9 @@ impl Scene<'_> {
         if !found.who.is_empty() {
             return found;
         }
-        // Whoever rejected it could, after lifting that.
-        excluded.retain(|person| !self.rejected(person) || self.contributors().contains(person));
+        // Whoever only rejected it could, after lifting that.
+        let mut excluded = self.spoken_otherwise();
+        excluded.extend(self.carried_by(decided));
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
     }
 
@@ -48,10 +49,16 @@ impl Scene<'_> {
 
     /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
     pub(super) fn spoken(&self) -> BTreeSet<&ActorId> {
-        let mut spoken = self.contributors();
-        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
+        let mut spoken = self.spoken_otherwise();
         spoken.extend(&self.snapshot.rejected_by);
         spoken.extend(&self.snapshot.held_by);
+        spoken
+    }
+
+    /// The same but for who only rejected it.
+    fn spoken_otherwise(&self) -> BTreeSet<&ActorId> {
+        let mut spoken = self.contributors();
+        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         spoken.extend(&self.snapshot.cleared_by);
         spoken.extend(self.snapshot.together.keys());
         spoken.extend(&self.together);

@@ -91,7 +91,7 @@ fn rules_are_asked_about_what_links_lead_to_and_a_size_is_not() {
     git.write(2, &[1], [ADA, ADA], b"x", &[(b"docs/cfg", file(13))]);
     let (extracted, _) = facts(&git, &range(1, 2), &salt()).unwrap();
     let text = "@id(\"r\")\n@requires(\"approval:independent:2\")\n@because(\"x\")\n@remedy(\"ask for {change}\")\n@mode(\"enforce\")\n\
-        @strength(\"waivable\")\nforbid (principal, action == Action::\"apply\", resource) when { \
+        @strength(\"waivable\")\nforbid (principal, action == Countersign::Action::\"apply\", resource) when { \
         resource.paths.touched[\"core/**\"] && !resource.paths.only[\"docs/**\"] && resource.size.files_without[\"gen/**\"] == 1 } \
         unless { resource.approvals.independent >= 2 };";
     let rules = Rules::parse(&BTreeMap::from([("r.cedar".to_owned(), text.to_owned())])).unwrap();

@@ -93,9 +93,12 @@ fn by_hand(
             Role::Group(group) => home.groups.get(&group).is_some_and(|members| members.contains(*who)),
         })
         .filter(|who| !snapshot.contributors.contains(*who) && !snapshot.claimed.contains(*who))
-        .filter(|who| !snapshot.rejected_by.contains(*who))
         .filter(|who| snapshot.approvals.iter().all(|approval| approval.by != **who))
         .collect();
+    // Whoever rejected it is asked where nobody else is there: to lift that first.
+    if could.iter().any(|who| !snapshot.rejected_by.contains(*who)) {
+        could.retain(|who| !snapshot.rejected_by.contains(*who));
+    }
     could.sort_by_key(|who| (Reverse(here.iter().any(|system| owns(who, system))), Reverse(satisfies(who)), *who));
     let named = could.len().min(MAX_WHO);
     (could[..named].iter().map(|who| (*who).clone()).collect(), could.len() - named)
