@@ -39,7 +39,7 @@ use thiserror::Error;
 
 use crate::{durable, unix};
 
-pub use self::address::{keep_served_at, served_at};
+pub use self::address::{keep_served_at, only_pinned, served_at};
 
 const VERSION: u32 = 1;
 

@@ -272,6 +272,11 @@ pub struct PermitRecord {
 }
 
 impl PermitRecord {
+    /// Whether a gate opened for it before the log could be told, so that what came of it is a fact, however late it is told.
+    pub fn is_from_an_outage(&self) -> bool {
+        self.broken.as_ref().is_some_and(|broken| broken.nonce.is_some())
+    }
+
     /// Whether it was started, and nobody has said how that ended.
     pub fn is_running(&self) -> bool {
         match self.outcome {

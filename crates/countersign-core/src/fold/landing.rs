@@ -25,7 +25,7 @@ impl State {
         let Some(change) = self.change(&report.change)?.cloned() else { return Ok(()) };
         let permit = change.permits.iter().find(|permit| permit.statement == report.permit);
         let (Some(permit), Some(revision)) = (permit, change.revision(&report.revision)) else { return Ok(()) };
-        let failed = match (report.result, permit.is_running(), &revision.subject) {
+        let failed = match (report.result, permit.is_running() || permit.is_from_an_outage(), &revision.subject) {
             (OutcomeResult::Applied, _, _) => false,
             // A command that was started may have done anything. A push that failed has moved nothing.
             (OutcomeResult::Failed, true, Subject::Files(_)) => true,

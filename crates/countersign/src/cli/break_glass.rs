@@ -8,11 +8,11 @@ use std::{
 use countersign_core::{
     facts::{GitFacts, Identities, Range},
     glass::GLASS_SECS,
-    ids::{ActorId, ChangeId, GateId},
+    ids::{ActorId, ChangeId, GateId, Oid},
     kind::{Kind, Purpose},
     permit::span,
-    statement::{Body, BreakGlass, Proposal, Seen, Statement},
-    subject::{GitSubject, Subject, SubjectRef, Transition, quoted},
+    statement::{Body, BreakGlass, Proposal, RevisionRef, Seen},
+    subject::{ApplyTransition, GitSubject, Subject, SubjectRef, Transition, quoted},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope};
@@ -47,30 +47,34 @@ use crate::{
 /// Open a gate once in an emergency, whatever the rules say.
 ///
 /// Whoever owns every target and every senior is entitled. The gate opens for one push or one run; somebody else is asked to look at
-/// it afterwards. With the log at hand one person suffices: name the change. Without it, a refused push prints the line to copy
-/// (`--at`): what is signed then is a file, which on tier 1 a second person signs, too, each in a clone of their own.
+/// it afterwards. With the log at hand one person suffices: name the change. Without it, a refused push or `apply` prints the line
+/// to copy (`--at`): what is signed then is a file, which on tier 1 a second person signs, too, each in a clone of their own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign break-glass 9f2c4e6a81d0 --why 'orders fail, INC-4711' --incident INC-4711\n  \
     countersign break-glass --git . --at WORD --why 'orders fail'     the log is away; WORD is from the refused push\n  \
     countersign break-glass --git . --cosign break-glass.json         the second person\n  \
+    countersign break-glass --file flags.json --at WORD --why 'orders fail'     of a command; WORD is from `apply`\n  \
     git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
     #[arg(required_unless_present_any = ["at", "cosign", "show"], conflicts_with_all = ["at", "cosign", "show"])]
     change: Option<ChangePrefix>,
-    /// What the refused push printed, while the log is away.
-    #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "git")]
+    /// What the refused push, or `apply`, printed while the log is away.
+    #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "content")]
     at: Option<String>,
     /// Sign what another has signed.
-    #[arg(long, value_name = "FILE", requires = "git", conflicts_with = "show")]
+    #[arg(long, value_name = "FILE", requires = "content", conflicts_with = "show")]
     cosign: Option<PathBuf>,
     /// Show what it opens, and sign nothing.
     #[arg(long, value_name = "FILE")]
     show: Option<PathBuf>,
     /// Your clone, with the commits.
-    #[arg(long, value_name = "REPO")]
+    #[arg(long, value_name = "REPO", group = "content")]
     git: Option<PathBuf>,
+    /// Each file that the command runs over, while the log is away.
+    #[arg(long, value_name = "PATH", num_args = 1.., group = "content", conflicts_with = "change")]
+    file: Vec<PathBuf>,
     /// Why: kept in the log.
     #[arg(long, required_unless_present_any = ["cosign", "show"])]
     why: Option<String>,
@@ -83,9 +87,9 @@ pub struct Args {
     /// The freeze that it goes over, as a refusal names it (repeatable); while the log is away, by its whole digest.
     #[arg(long, value_name = "ID")]
     over_freeze: Vec<String>,
-    /// The kind of change, where the log is away.
-    #[arg(long, value_enum, default_value = "code")]
-    kind: KindArg,
+    /// The kind of change, where the log is away [default: code, of a command config]
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
     /// The gate, where more than one guards the repository.
     #[arg(long, value_name = "NAME", requires = "change")]
     gate: Option<GateId>,
@@ -198,28 +202,60 @@ fn confirm(args: &Args) -> Result<(), CliError> {
 }
 
 /// Who signs, on a machine that cannot ask the log.
-fn who(global: &Global, args: &Args, origin: &str) -> Result<(Hand, ActorId), CliError> {
+pub(super) fn whose(global: &Global, named: Option<&ActorId>, origin: &str) -> Result<(Hand, ActorId), CliError> {
     let signer = global.signer()?;
     let key = signer.fingerprint();
     let memory = Memory::of(&memory::place()?, origin);
     let newest = memory.governed().into_iter().max().and_then(|governed| memory.governance(governed));
     let listed = newest.and_then(|before| before.governance.catalog.actor_by_key(&key).map(|actor| actor.id.clone()));
-    let me = args.me.clone().or(listed).ok_or_else(|| {
+    let me = named.cloned().or(listed).ok_or_else(|| {
         CliError::new("unknown-key", format!("this machine does not know whose key {key} is in log {origin}"))
             .hint("say who you are in its catalog: --as ID; or pass --key with the one that it lists for you")
     })?;
     Ok((Hand::Person(signer), me))
 }
 
-fn range(drawn: &Drawn, git: &Repository) -> Result<Range, CliError> {
-    let moved = &drawn.transition;
-    let there = |commit: &countersign_core::ids::Oid| git.resolve(commit.as_str());
-    Ok(Range {
-        repository: moved.repository.clone(),
-        branch: moved.reference.clone(),
-        base: there(&moved.old)?,
-        head: there(&moved.new)?,
-    })
+/// What is to happen, computed here from what whoever signs has at hand, and what they look at.
+fn at_hand(args: &Args, transition: &Transition) -> Result<(Computed, Looked), CliError> {
+    match transition {
+        Transition::Git(moved) => {
+            let path = args.git.as_deref().unwrap_or(Path::new("."));
+            let git = Repository::open(path)?;
+            let there = |commit: &Oid| git.resolve(commit.as_str());
+            let range = Range {
+                repository: moved.repository.clone(),
+                branch: moved.reference.clone(),
+                base: there(&moved.old)?,
+                head: there(&moved.new)?,
+            };
+            let (facts, identities) = content::extract_facts(&git, &range, &random::nonce())?;
+            let computed = Computed { links: super::paths::links(&git, &facts)?, ..of_facts(facts, identities) };
+            let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+            Ok((computed, looked))
+        }
+        Transition::Apply(apply) => {
+            let computed = content::over(&args.file, apply.command.clone())?;
+            same_files(&computed.subject, apply)?;
+            let looked = looking::in_files(&computed, Length::Bounded);
+            Ok((computed, looked))
+        }
+    }
+}
+
+/// What is signed is what the gate was asked for.
+fn same_files(subject: &Subject, apply: &ApplyTransition) -> Result<(), CliError> {
+    let is_it = match subject {
+        Subject::Files(here) => here.files == apply.files && here.executable == apply.executable,
+        Subject::Git(_) | Subject::Governance(_) => false,
+    };
+    if is_it {
+        return Ok(());
+    }
+    let asked: Vec<String> = apply.files.iter().map(|(name, digest)| format!("{name} {digest}")).collect();
+    Err(CliError::new("another-subject", "these files are not those that the gate was asked for").hint(format!(
+        "nothing was signed; it is to be run over {}: give them to --file as `apply` was given them",
+        asked.join(", ")
+    )))
 }
 
 fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliError> {
@@ -227,15 +263,60 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     let now = clock::now();
     if now > drawn.until {
         return Err(CliError::new("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
-            .hint("push again: what is refused prints what it draws now"));
+            .hint("try again: what is refused prints what it draws now"));
     }
-    let (hand, me) = who(global, args, &drawn.log)?;
-    let path = args.git.as_deref().unwrap_or(Path::new("."));
-    let git = Repository::open(path)?;
-    let (facts, identities) = content::extract_facts(&git, &range(&drawn, &git)?, &random::nonce())?;
-    let computed = Computed { links: super::paths::links(&git, &facts)?, ..of_facts(facts, identities) };
-    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    let (hand, me) = whose(global, args.me.as_ref(), &drawn.log)?;
+    let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
+    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
+    lines.extend(propose::describe(&computed));
+    lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
+    lines.push(format!("until {}, {}", drawn.until, once(&drawn.transition)));
+    tell(&me, &hand, &lines, Some(&looked));
+    confirm(args)?;
+    let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
+    let (proposal, change, revision) = match drawn.change.clone() {
+        Some((change, revision)) => (None, change, revision),
+        None => {
+            let (body, bytes) = proposal(args, &drawn, &computed, why)?;
+            let part = Part::new(signed(&hand, &me, &log, body)?, bytes)?;
+            let payload = part.signed.payload();
+            (Some(part), ChangeId::of_proposal(&payload), RevisionRef { number: 1, digest: payload })
+        }
+    };
+    let (reason, blob) = submit::reason(why)?;
+    let said = BreakGlass {
+        audience: drawn.audience.clone(),
+        change,
+        expires_at: drawn.until,
+        gate: drawn.gate.clone(),
+        incident: args.incident.clone(),
+        nonce: Some(drawn.nonce.clone()),
+        over_freezes: whole(&args.over_freeze)?,
+        overrides: args.over.iter().cloned().collect(),
+        reason,
+        revision,
+        seen: if looked.is_whole() { Seen::Computed } else { Seen::None },
+        targets: drawn.targets.clone(),
+        transition: drawn.transition.reference()?,
+    };
+    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![blob, drawn.transition.to_blob()?])?;
+    let glass = Glass::new(proposal, said)?;
+    let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
+    files::write(&file, glass.to_bytes()?)?;
+    told(global, &glass, &file, &[me], drawn.needed, args)
+}
+
+fn once(transition: &Transition) -> &'static str {
+    match transition {
+        Transition::Git(_) => "for this push alone",
+        Transition::Apply(_) => "for one run of this command",
+    }
+}
+
+/// What nobody could propose while the log is away.
+fn proposal(args: &Args, drawn: &Drawn, computed: &Computed, why: &str) -> Result<(Body, Vec<Vec<u8>>), CliError> {
     let text = ProposalText {
         salt: random::nonce(),
         title: format!("break glass: {}", why.lines().next().unwrap_or_default()),
@@ -245,50 +326,23 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         tests: String::new(),
         links: Vec::new(),
     };
-    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
-    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
-    lines.extend(propose::describe(&computed));
-    lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
-    lines.push(format!("until {}, for this push alone", drawn.until));
-    tell(&me, &hand, &lines, Some(&looked));
-    confirm(args)?;
-    let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
+    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, computed)?;
+    let usual = match drawn.transition {
+        Transition::Git(_) => KindArg::Code,
+        Transition::Apply(_) => KindArg::Config,
+    };
     let proposal = Proposal {
         documents: text.documents(),
         facts,
         identities,
-        kind: Kind::from(args.kind),
+        kind: Kind::from(args.kind.unwrap_or(usual)),
         purpose: Purpose { incident: args.incident.clone(), ..Purpose::default() },
         sponsor: None,
         subject,
         targets: drawn.targets.clone(),
         text: text_digest,
     };
-    let proposal = Part::new(signed(&hand, &me, &log, Body::Proposal(proposal))?, bytes)?;
-    let (reason, blob) = submit::reason(why)?;
-    let transition = Transition::Git(drawn.transition.clone());
-    let payload = proposal.signed.payload();
-    let said = BreakGlass {
-        audience: drawn.audience.clone(),
-        change: ChangeId::of_proposal(&payload),
-        expires_at: drawn.until,
-        gate: drawn.gate.clone(),
-        incident: args.incident.clone(),
-        nonce: Some(drawn.nonce.clone()),
-        over_freezes: whole(&args.over_freeze)?,
-        overrides: args.over.iter().cloned().collect(),
-        reason,
-        revision: countersign_core::statement::RevisionRef { number: 1, digest: payload },
-        seen: if looked.is_whole() { Seen::Computed } else { Seen::None },
-        targets: drawn.targets.clone(),
-        transition: transition.reference()?,
-    };
-    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![blob, transition.to_blob()?])?;
-    let glass = Glass::new(proposal, said)?;
-    let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
-    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
-    files::write(&file, glass.to_bytes()?)?;
-    told(global, &glass, &file, &[me], drawn.needed, &drawn.transition.reference)
+    Ok((Body::Proposal(proposal), bytes))
 }
 
 /// Freezes by whole digests: what the log would tell is away.
@@ -321,7 +375,7 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
     lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
     lines.extend(said.over_freezes.iter().map(|freeze| format!("goes over freeze {}", freeze.hex())));
-    lines.push(format!("until {}, for one push", said.expires_at));
+    lines.push(format!("until {}, {}", said.expires_at, once(&transition(glass)?)));
     lines.push(format!("said by {}", glass.said.signed.statement().header.by));
     Ok(lines)
 }
@@ -335,19 +389,37 @@ fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// The next person signs what they computed themselves, in their own clone.
+/// What a file lets happen.
+fn transition(glass: &Glass) -> Result<Transition, CliError> {
+    let said = glass.says()?;
+    let blobs = glass.blobs();
+    let blob = blobs.get(&said.transition.digest).ok_or_else(|| missing("what it lets happen"))?;
+    Ok(Transition::read(&said.transition, blob)?)
+}
+
+fn missing(what: &str) -> CliError {
+    CliError::new("malformed-break-glass", format!("{what} did not come along")).hint(EXPECTED)
+}
+
+/// The next person signs what they computed themselves, of their own files or in their own clone.
 fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let glass = read(file)?;
-    let (hand, me) = who(global, args, &glass.said.signed.statement().header.log)?;
-    let path = args.git.as_deref().unwrap_or(Path::new("."));
-    let computed = computed_again(&glass, path)?;
-    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    let (hand, me) = whose(global, args.me.as_ref(), &glass.said.signed.statement().header.log)?;
+    let (computed, looked) = match transition(&glass)? {
+        Transition::Git(_) => {
+            let path = args.git.as_deref().unwrap_or(Path::new("."));
+            let computed = computed_again(&glass, path)?;
+            let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+            (computed, looked)
+        }
+        apply @ Transition::Apply(_) => at_hand(args, &apply)?,
+    };
     if !looked.is_whole() {
         return Err(CliError {
             exit: Exit::Refused,
-            ..CliError::new("unseen", "not all of the content is in this clone")
+            ..CliError::new("unseen", "not all of the content is at hand here, or can be looked at")
         }
-        .hint("nothing was signed; fetch it first: git fetch"));
+        .hint("nothing was signed; of commits: git fetch first"));
     }
     let mut lines = words(&glass)?;
     lines.extend(propose::describe(&computed));
@@ -366,21 +438,18 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let people = glass.said.signed.keys().count() + 1;
     let glass = Glass::new(glass.proposal, Part::new(envelope, glass.said.blobs)?)?;
     files::replace(file, glass.to_bytes()?)?;
-    let reference = match computed.subject {
-        Subject::Git(GitSubject { branch, .. }) => branch,
-        Subject::Files(_) | Subject::Governance(_) => String::new(),
-    };
-    told(global, &glass, file, &[first, me], people, &reference)
+    told(global, &glass, file, &[first, me], people, args)
 }
 
 /// What the proposal says of its commits, computed here.
 fn computed_again(glass: &Glass, path: &Path) -> Result<Computed, CliError> {
-    let Statement { body: Body::Proposal(proposal), .. } = glass.proposal.signed.statement() else {
+    let proposed = glass.proposal.as_ref().map(|part| &part.signed.statement().body);
+    let Some(Body::Proposal(proposal)) = proposed else {
         return Err(CliError::new("malformed-break-glass", "it proposes nothing").hint(EXPECTED));
     };
     let blobs = glass.blobs();
     let blob = |digest: Option<Digest>| digest.and_then(|digest| blobs.get(&digest));
-    let missing = || CliError::new("malformed-break-glass", "what it proposes did not come along").hint(EXPECTED);
+    let missing = || missing("what it proposes");
     let SubjectRef { digest, .. } = proposal.subject;
     let subject = Subject::read(&proposal.subject, blob(Some(digest)).ok_or_else(missing)?)?;
     let Subject::Git(GitSubject { repository, branch, base, head, .. }) = &subject else {
@@ -409,26 +478,41 @@ fn told(
     file: &Path,
     by: &[ActorId],
     needed: usize,
-    reference: &str,
+    args: &Args,
 ) -> Result<Exit, CliError> {
     let change = glass.says()?.change.clone();
     let signed: BTreeSet<&ActorId> = by.iter().collect();
     let names = output::list(&signed);
     let more = needed.saturating_sub(glass.said.envelope.signatures().len());
-    match global.format {
-        Format::Json => output::json(&json!({"change": change, "file": file, "signed_by": signed, "more": more}))?,
-        Format::Text => {
-            anstream::println!("{} by {names}: {}", good("signed"), word(file));
-            heading("Next");
-            if more > 0 {
-                anstream::println!(
-                    "  another who is entitled, in a clone of their own: countersign break-glass --git . --cosign {}",
-                    word(file)
-                );
-            }
-            let branch = reference.trim_start_matches("refs/heads/");
+    if global.format == Format::Json {
+        output::json(&json!({"change": change, "file": file, "signed_by": signed, "more": more}))?;
+        return Ok(Exit::Done);
+    }
+    anstream::println!("{} by {names}: {}", good("signed"), word(file));
+    heading("Next");
+    let transition = transition(glass)?;
+    let of = match &transition {
+        Transition::Git(_) => "--git .".to_owned(),
+        Transition::Apply(_) => files_words(&args.file),
+    };
+    if more > 0 {
+        anstream::println!("  another who is entitled: countersign break-glass {of} --cosign {}", word(file));
+    }
+    match &transition {
+        Transition::Git(moved) => {
+            let branch = moved.reference.trim_start_matches("refs/heads/");
             anstream::println!("  git push -o {GLASS_OPTION}$(base64 -w0 {}) origin HEAD:{branch}", word(file));
+        }
+        Transition::Apply(apply) => {
+            let command = quoted(&apply.command);
+            anstream::println!("  where it was refused: countersign apply {of} --offline {} -- {command}", word(file));
         }
     }
     Ok(Exit::Done)
+}
+
+/// Files as options of a command line.
+pub(super) fn files_words(files: &[PathBuf]) -> String {
+    let words: Vec<String> = files.iter().map(|file| format!("--file {}", word(file))).collect();
+    words.join(" ")
 }

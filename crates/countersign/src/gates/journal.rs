@@ -6,6 +6,7 @@
 //! refuses it.
 
 mod shorter;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -53,6 +53,7 @@ mod lying;
 mod material;
 mod modes;
 mod no_text;
+mod offline;
 mod pasted;
 mod people;
 mod proxy;

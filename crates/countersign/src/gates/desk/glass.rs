@@ -8,7 +8,7 @@ use countersign_core::{
     change::{Change, PermitRecord},
     freeze,
     glass::{self, Broken, GLASS_SECS},
-    ids::{ActorId, Nonce, Target},
+    ids::{ActorId, ChangeId, Nonce, Target},
     permit,
     refusal::Refusal,
     state::State,
@@ -35,6 +35,25 @@ impl Desk {
         let seen = seen.ok_or_else(|| Refusal::conflict("not-followed", "this gate has not followed the log yet"))?;
         let checkpoint = seen.checkpoint();
         Ok((SeenCheckpoint { root: checkpoint.root, size: checkpoint.size }, epoch))
+    }
+
+    /// The one change of this gate's copy whose id begins so.
+    pub fn change_named(&self, prefix: &str) -> Result<Option<Change>, DeskError> {
+        let store = self.follower.store();
+        let found = self.runtime.block_on(store.find(records::CHANGE, prefix, 2));
+        match found.map_err(|e| self.follower.failed(e))?.as_slice() {
+            [] => Ok(None),
+            [(id, _)] => {
+                let id: Result<ChangeId, _> = id.parse();
+                let id = id.map_err(|e| Refusal::malformed("change-damaged", e.to_string()))?;
+                self.change(&id)
+            }
+            [..] => {
+                Err(Refusal::conflict("ambiguous-change", format!("`{prefix}` is the beginning of several changes"))
+                    .hint("type more of its id")
+                    .into())
+            }
+        }
     }
 
     /// How many people open these targets without the log, by the age of this gate's copy.
@@ -73,7 +92,7 @@ impl Desk {
         self.obey_revocations(&mut state, now)?;
         let blobs = glass.blobs();
         let blob = |digest: &Digest| blobs.get(digest).cloned();
-        for part in [&glass.proposal, &glass.said] {
+        for part in glass.parts() {
             self.load_for(&mut state, &part.signed)?;
             let is_there =
                 matches!(part.signed.statement().body, Body::Proposal(_)) && state.change(&said.change)?.is_some();
@@ -208,7 +227,7 @@ impl Desk {
     fn send_glass(&self, glass: &Glass) -> Result<(), ClientError> {
         /// The log has it.
         const IS_THERE: [&str; 2] = ["already-proposed", "replayed"];
-        for part in [&glass.proposal, &glass.said] {
+        for part in glass.parts() {
             match self.client.submit(&part.envelope, &part.blobs) {
                 Ok(_) => {}
                 Err(ClientError::Refused { code, .. }) if IS_THERE.contains(&code.as_str()) => {}

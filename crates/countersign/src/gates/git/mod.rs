@@ -44,6 +44,7 @@ pub mod standing;
 pub mod status;
 pub mod transaction;
 pub mod uninstall;
+pub mod unsent;
 pub mod versions;
 pub mod watch;
 

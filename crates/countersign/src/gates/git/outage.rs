@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     glass::{self, GLASS_SECS},
-    subject::{GitTransition, Transition},
+    subject::Transition,
 };
 use countersign_ledger::{Envelope, Time};
 
@@ -21,10 +21,9 @@ use crate::{
     clock::Clock,
     gates::{
         desk::{Desk, spend},
-        glass::{Drawn, Glass, Kept},
+        glass::{Drawn, Glass, Kept, draw},
         journal::{Event, Journal, Reservation},
     },
-    random,
 };
 
 /// `git push -o countersign-break-glass=BASE64`: what `countersign break-glass --at …` wrote.
@@ -66,6 +65,7 @@ pub(super) fn judge(
     clock: Clock<'_>,
 ) -> Result<Vec<Reservation>, GateError> {
     let gate = push.gate;
+    desk.check_alone(clock())?;
     let reference = transition.reference()?;
     let mut all = kept(gate).all().map_err(|refusal| Refused::of(&refusal))?;
     all.retain(|glass| glass.says().is_ok_and(|said| said.transition == reference));
@@ -139,7 +139,6 @@ fn lines(
     now: Time,
 ) -> Result<Option<(String, Vec<String>)>, GateError> {
     let gate = push.gate;
-    let Transition::Git(moved) = transition else { return Ok(None) };
     let targets = push.targets()?;
     let governance = desk.governance()?;
     let needed = desk.needed_without_the_log(&targets, now)?;
@@ -147,10 +146,11 @@ fn lines(
         return Ok(None);
     }
     let (checkpoint, epoch) = desk.in_front_of()?;
-    let (nonce, at) = draw(gate, transition, now)?;
+    let (nonce, at) = draw(&mut gate.journal()?, transition, now)?;
     let until = at.plus_secs(GLASS_SECS);
     let drawn = Drawn {
         audience: desk.key(),
+        change: None,
         checkpoint,
         epoch,
         gate: gate.config().name.clone(),
@@ -158,7 +158,7 @@ fn lines(
         needed,
         nonce,
         targets: targets.clone(),
-        transition: GitTransition::clone(moved),
+        transition: transition.clone(),
         until,
     };
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -175,17 +175,6 @@ fn lines(
     commands
         .push(format!("git push -o {GLASS_OPTION}$(base64 -w0 FILE) origin HEAD:{}", shell_word(push.branch.short())));
     Ok(Some((note, commands)))
-}
-
-/// What was drawn for this very push, or something new.
-fn draw(gate: &GitGate, transition: &Transition, now: Time) -> Result<(countersign_core::ids::Nonce, Time), GateError> {
-    let mut journal = gate.journal()?;
-    if let Some(drawn) = journal.drawn(transition, now) {
-        return Ok(drawn);
-    }
-    let nonce = random::nonce();
-    journal.write(Event::Drawn { nonce: nonce.clone(), transition: transition.clone(), at: now })?;
-    Ok((nonce, now))
 }
 
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
