@@ -14,6 +14,7 @@ mod freeze;
 mod glass;
 mod governance;
 mod label;
+mod outage;
 mod permit;
 mod publication;
 mod recovery;
@@ -31,6 +32,7 @@ pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub use self::freeze::renewed as freeze_renewed;
 pub(crate) use self::freeze::still_holds as freeze_still_holds;
 pub use self::glass::enough as enough_broke;
+pub use self::outage::may_land_alone;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
@@ -180,6 +182,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::LocalPermit(_)
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)

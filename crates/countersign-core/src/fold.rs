@@ -19,8 +19,8 @@ use crate::{
     refusal::Refusal,
     state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
-        governance_stream, person_stream, target_stream,
+        Body, BreakGlass, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, LocalPermit, Matter, PermitGrant,
+        Statement, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
 };
@@ -215,16 +215,19 @@ impl State {
             | Body::Decided(_)
             | Body::PermitGrant(_)
             | Body::BreakGlass(_)
+            | Body::LocalPermit(_)
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
                 self.take_landing(admitted)?;
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
+                let alone = self.decided_alone(admitted)?;
                 let governance = Arc::clone(&self.governance);
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
+                    change.was_alone(alone);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
                     }
@@ -346,6 +349,9 @@ impl State {
                     rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
                 }
             }
+            Matter::LandedAlone { change, targets, .. } => {
+                targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
+            }
             Matter::GlassBroken { change, targets, .. } => {
                 for target in targets {
                     let broken = self.target_mut(target).history.broken.iter_mut();
@@ -457,7 +463,7 @@ impl State {
     /// are authenticated and admitted as they will be when the log has them.
     pub fn foresee(&mut self, signed: &Signed, blob: &Blobs<'_>, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
-        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_));
+        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_) | Body::LocalPermit(_));
         if !is_one || statement.body.governance_subject().is_some() {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
@@ -525,8 +531,8 @@ impl State {
         match &statement.body {
             Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
             Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
-            Body::PermitGrant(grant) => {
-                needed.extend(about.map(|change| change.inputs(Some(&grant.gate))).transpose()?.unwrap_or_default());
+            Body::PermitGrant(PermitGrant { gate, .. }) | Body::LocalPermit(LocalPermit { gate, .. }) => {
+                needed.extend(about.map(|change| change.inputs(Some(gate))).transpose()?.unwrap_or_default());
             }
             Body::Decided(_) => {
                 let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);
@@ -615,7 +621,9 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
         Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
         Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
-        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
+        Body::BreakGlass(BreakGlass { transition, .. }) | Body::LocalPermit(LocalPermit { transition, .. }) => {
+            (None, None, None, Some(transition))
+        }
         // What these say, admission reads in the statement itself.
         Body::Genesis(_)
         | Body::Publication(_)

@@ -30,6 +30,7 @@ pub mod kind;
 pub mod landed;
 pub mod loosening;
 mod newcomers;
+pub mod outage;
 pub mod permit;
 pub mod preview;
 pub mod refusal;

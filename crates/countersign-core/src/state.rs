@@ -154,7 +154,7 @@ impl TargetRecord {
         rejections: Vec::new(),
         findings: Vec::new(),
         standard: Vec::new(),
-        history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
+        history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new(), alone: Vec::new() },
     };
 }
 

@@ -197,6 +197,7 @@ impl Reader<'_> {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::LocalPermit(_)
             | Body::OutcomeReport(_) => return Ok(()),
         };
         let mut gone = BTreeSet::new();

@@ -9,7 +9,7 @@ use super::{Authenticated, governance::is_branch, governance::unknown_target, pe
 use crate::{
     governance::Signer,
     ids::{GateId, Target},
-    landed::{BrokenGlass, RolledBack},
+    landed::{BrokenGlass, LandedAlone, RolledBack},
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
@@ -28,7 +28,7 @@ pub(super) fn finding(
     now: Time,
 ) -> Result<(), Refusal> {
     bears_out(state, authenticated, &finding.what, now)?;
-    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } = &finding.what
+    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } = &finding.what
         && finding.due > now.plus_secs(AFTER_REVIEW_SECS)
     {
         return Err(Refusal::malformed("finding-due", "what somebody did alone is looked at within 72 hours"));
@@ -116,6 +116,7 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         }
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
+        | Matter::LandedAlone { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(()),
@@ -164,6 +165,22 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                         format!(
                             "nobody broke the glass for {change} on {target} so that nobody was asked to look at it"
                         ),
+                    ));
+                }
+            }
+            match targets.is_empty() || targets.len() > MAX_TARGETS {
+                true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
+        Matter::LandedAlone { change, gate, targets } => {
+            server(authenticated)?;
+            let is_it = |alone: &LandedAlone| alone.change == *change && alone.gate == *gate;
+            for target in targets {
+                if !state.target(target)?.is_some_and(|record| record.history.alone.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "not-landed-alone",
+                        format!("gate {gate} has not landed {change} on {target} in an outage"),
                     ));
                 }
             }

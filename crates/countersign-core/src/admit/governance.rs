@@ -47,6 +47,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::BreakGlass(_)
+        | Body::LocalPermit(_)
         | Body::OutcomeReport(_) => Err(Refusal::unknown("unknown-change", "the statement names no change")),
     }
 }

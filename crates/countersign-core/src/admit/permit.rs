@@ -83,7 +83,7 @@ pub(super) fn audience(
 
 /// A permit of a registered gate is issued as started. Until that gate says how it ended, the same revision is not landed at
 /// another one.
-fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> {
+pub(super) fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> {
     let current = change.current_ref();
     let elsewhere = change.permits.iter().find(|permit| {
         permit.outcome.is_none()

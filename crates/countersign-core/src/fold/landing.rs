@@ -8,7 +8,8 @@ use crate::{
     change::{Admitted, Change, PermitRecord},
     ids::GateId,
     kind::Kind,
-    landed::{BrokenGlass, Effect, Landing, RolledBack, all_of},
+    landed::{BrokenGlass, Effect, LandedAlone, Landing, RolledBack, all_of},
+    outage::Alone,
     refusal::Refusal,
     rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
@@ -58,10 +59,23 @@ impl State {
                 });
             }
         }
+        if let Some(Alone { over }) = permit.alone {
+            for target in &report.targets {
+                let (change, gate) = (change.id.clone(), permit.gate.clone());
+                let alone = LandedAlone { at: admitted.at, change, gate, unreviewed: over };
+                self.target_mut(target).history.land_alone(alone);
+            }
+        }
         if undoes {
             self.remember_rollback(admitted, report, &change, permit);
         }
         Ok(())
+    }
+
+    /// What the log knows of a gate that decided alone.
+    pub(super) fn decided_alone(&self, admitted: &Admitted<'_>) -> Result<Option<Alone>, Refusal> {
+        let Body::LocalPermit(said) = &admitted.statement.body else { return Ok(None) };
+        self.change(&said.change)?.map(|change| Alone::of(self, change, said)).transpose()
     }
 
     /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards.

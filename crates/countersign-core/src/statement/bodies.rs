@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, PermitRequest,
-    Recovery, RevisionRef, SeenCheckpoint,
+    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, LocalPermit,
+    PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -481,6 +481,7 @@ bodies! {
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
     BreakGlass(BreakGlass) = "break-glass",
+    LocalPermit(LocalPermit) = "local-permit",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
@@ -549,6 +550,7 @@ impl Body {
             Self::Decided(b) => Some((&b.change, &b.revision)),
             Self::PermitGrant(b) => Some((&b.change, &b.revision)),
             Self::BreakGlass(b) => Some((&b.change, &b.revision)),
+            Self::LocalPermit(b) => Some((&b.change, &b.revision)),
             Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
         }
     }
@@ -579,6 +581,7 @@ impl Body {
             Self::Finding(b) => b.text.into_iter().collect(),
             Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::LocalPermit(b) => vec![b.transition.digest],
             Self::BreakGlass(b) => vec![b.reason, b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -605,6 +608,7 @@ impl Body {
             Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::LocalPermit(permit) => vec![permit.transition.digest],
             Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
@@ -665,6 +669,7 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::BreakGlass(_)
+            | Self::LocalPermit(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)

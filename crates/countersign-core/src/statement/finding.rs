@@ -62,6 +62,8 @@ pub enum Matter {
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
     GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
+    /// A gate landed in an outage, by what it knew, what the log would have refused: over a stop that it could not know.
+    LandedAlone { change: ChangeId, gate: GateId, targets: BTreeSet<Target> },
     /// A gate is set up to watch on a branch what the log has it enforce.
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
@@ -94,6 +96,7 @@ impl Matter {
             Self::AfterReview { .. } => "after-review",
             Self::BranchMoved { .. } => "branch-moved",
             Self::GlassBroken { .. } => "glass-broken",
+            Self::LandedAlone { .. } => "landed-alone",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
             Self::RuleSwitched { .. } => "rule-switched",
@@ -105,7 +108,9 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
-            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => format!("{} {change}", self.kind()),
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
+                format!("{} {change}", self.kind())
+            }
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -122,7 +127,9 @@ impl Matter {
     /// Whose stream remembers that it is open.
     pub fn of(&self) -> Concerned<'_> {
         match self {
-            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => Concerned::Targets(targets),
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::LandedAlone { targets, .. } => Concerned::Targets(targets),
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
             Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
@@ -132,9 +139,9 @@ impl Matter {
     /// The streams in which it stands besides its own: of whom and what it is about.
     pub(super) fn streams(&self) -> Result<Vec<StreamId>, Refusal> {
         Ok(match self {
-            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => {
-                targets.iter().map(target_stream).collect::<Result<_, _>>()?
-            }
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::LandedAlone { targets, .. } => targets.iter().map(target_stream).collect::<Result<_, _>>()?,
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let mut streams = vec![gate_stream(gate.as_str())?];
                 for target in targets {
@@ -158,7 +165,9 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 by.iter().map(|by| format!("person/{by}")).chain(targets).collect()
             }
-            Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
+            Self::BranchMoved { gate, targets, .. }
+            | Self::LandedAlone { gate, targets, .. }
+            | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
@@ -195,6 +204,11 @@ impl Matter {
                 let by: Vec<&str> = by.iter().map(|by| by.as_str()).collect();
                 let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
                 format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
+            }
+            Self::LandedAlone { change, gate, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let (targets, change) = (targets.join(", "), change.short());
+                format!("gate {gate} landed {change} on {targets} in an outage, over a stop that it could not know")
             }
             Self::GateMode { branch, gate, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();

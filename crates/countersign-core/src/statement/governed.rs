@@ -39,6 +39,7 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::BreakGlass(_)
+            | Self::LocalPermit(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_) => None,
@@ -83,6 +84,7 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::BreakGlass(_)
+            | Self::LocalPermit(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)

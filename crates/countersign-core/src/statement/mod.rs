@@ -35,7 +35,7 @@ pub use self::{
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
-    permit::PermitRequest,
+    permit::{LocalPermit, PermitRequest},
 };
 pub use crate::kind::Seen;
 use crate::{
@@ -215,6 +215,7 @@ impl Statement {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::LocalPermit(_)
             | Body::OutcomeReport(_) => self
                 .body
                 .about()
@@ -278,6 +279,7 @@ impl Statement {
             | Body::GuidanceObservation(GuidanceObservation { change, .. })
             | Body::PermitRequest(PermitRequest { change, .. })
             | Body::Decided(Decided { change, .. })
+            | Body::LocalPermit(LocalPermit { change, .. })
             | Body::PermitGrant(PermitGrant { change, .. }) => (change_stream(change)?, Vec::new()),
         };
         others.retain(|stream| *stream != home);

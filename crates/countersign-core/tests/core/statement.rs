@@ -17,10 +17,10 @@ use countersign_core::{
         Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
         Finding, FindingAnswer, FoundDocument, Founder, Freeze, FreezeLift, GateRegistration, Genesis,
         GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation,
-        LabelAct, Labelling, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport, OutcomeResult,
-        PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Recovery, Rejection,
-        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
-        Withdrawal,
+        LabelAct, Labelling, LocalPermit, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport,
+        OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Recovery,
+        Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint,
+        Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -249,6 +249,17 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
             seen: Seen::Computed,
             targets: both(),
+            transition: transition.clone(),
+        }),
+        Body::LocalPermit(LocalPermit {
+            applier: Some(id("linus")),
+            audience: key().fingerprint(),
+            change: change(),
+            expires_at: START.plus_secs(PERMIT_SECS),
+            gate: gate(),
+            issued_at: START,
+            revision,
+            targets: both(),
             transition,
         }),
         Body::OutcomeReport(OutcomeReport {
@@ -333,6 +344,7 @@ fn the_others() -> Vec<Statement> {
                 (revision.facts, revision.identities, revision.sponsor) = (None, None, None);
             }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
+            Body::LocalPermit(said) => said.applier = None,
             Body::PermitRequest(request) => {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);
@@ -443,6 +455,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     decision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     permit: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     break-glass: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
+    local-permit: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     outcome: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     epoch: governance
@@ -571,7 +584,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, local-permit, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -116,7 +116,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 /// Shows a finding, with the change that it asks somebody to look at, and takes the answer.
 fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine) -> Result<Exit, CliError> {
     let mut shown = answer::lines(found);
-    if let Matter::AfterReview { change, .. } | Matter::GlassBroken { change, .. } = &found.what {
+    if let Matter::AfterReview { change, .. }
+    | Matter::GlassBroken { change, .. }
+    | Matter::LandedAlone { change, .. } = &found.what
+    {
         let reading = reader.read(&ChangePrefix::from(change))?;
         let origin = Origin::of(&reader.log().client, args.at_hand.git.as_deref(), &args.at_hand.file);
         let looked = looking::look(&reading, origin, args.at_hand.length())?;

@@ -365,6 +365,7 @@ pub(super) fn named_blobs(
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::LocalPermit(_)
         | Body::FreezeLift(_)
         | Body::OutcomeReport(_) => {}
     }

@@ -11,7 +11,7 @@ use std::{
 use countersign_core::{
     catalog::did_you_mean,
     coverage,
-    ids::{ActorId, ChangeId, FindingId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, Target},
     landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
     rollback::{AFTER_REVIEW_SECS, reviewers},
@@ -174,12 +174,15 @@ impl Engine {
         let governance = self.governance().await?;
         let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
         let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
+        let mut alone: BTreeMap<ChangeId, GateId> = BTreeMap::new();
         for target in targets {
             let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
             let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
             changes.extend(unreviewed.map(|rolled| (rolled.change.clone(), rolled)));
             let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
             glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
+            let unreviewed = history.alone.into_iter().filter(|alone| alone.unreviewed);
+            alone.extend(unreviewed.map(|alone| (alone.change, alone.gate)));
         }
         let mut found = Vec::new();
         for (id, BrokenGlass { by, change, .. }) in glass {
@@ -188,6 +191,12 @@ impl Engine {
             hands.extend(by.iter().cloned());
             let who = reviewers(&governance, &broken.targets, &hands).into_iter().take(MAX_LIST).collect();
             found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
+        }
+        for (id, gate) in alone {
+            let Some(landed) = self.change(&id).await? else { continue };
+            let hands = take::contributors(&governance, &landed).all;
+            let who = reviewers(&governance, &landed.targets, &hands).into_iter().take(MAX_LIST).collect();
+            found.push((Matter::LandedAlone { change: id, gate, targets: landed.targets }, who));
         }
         for (id, RolledBack { by, change, restores, .. }) in changes {
             let Some(rollback) = self.change(&id).await? else { continue };
@@ -255,7 +264,9 @@ impl Engine {
                 who = governance.policy_group().into_iter().cloned().collect();
             }
             let within = match &what {
-                Matter::AfterReview { .. } | Matter::GlassBroken { .. } => AFTER_REVIEW_SECS,
+                Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
+                    AFTER_REVIEW_SECS
+                }
                 Matter::BranchMoved { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }

@@ -113,7 +113,7 @@ impl Part {
         Ok(Self { signed: Signed::check(&envelope)?, envelope, blobs })
     }
 
-    fn of(written: &Submit) -> Result<Self, Refusal> {
+    pub fn of(written: &Submit) -> Result<Self, Refusal> {
         let wrong = |why: String| malformed(&why);
         let envelope = Envelope::parse(written.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         let blobs = written.blobs.iter().map(|blob| STANDARD.decode(blob)).collect::<Result<_, _>>();

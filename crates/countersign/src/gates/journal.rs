@@ -137,6 +137,8 @@ pub enum Event {
     },
     /// The log could not be reached: what people sign over who want this moved all the same.
     Drawn { nonce: Nonce, transition: Transition, at: Time },
+    /// The log could not be reached: the latest moment that the gate knew of then.
+    Away { at: Time },
     /// Somebody has looked at what was found until then, and says what it was.
     Answered {
         why: String,
@@ -357,6 +359,7 @@ impl Past {
             | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
             | Event::Answered { .. } => None,
         })
     }
@@ -479,6 +482,7 @@ impl Past {
                 | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
+                | Event::Away { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -567,6 +571,7 @@ impl Past {
                 | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
+                | Event::Away { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -584,6 +589,7 @@ fn is_incident(event: &Event) -> bool {
         | Event::Raised { .. }
         | Event::Watched { .. }
         | Event::Drawn { .. }
+        | Event::Away { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
         | Event::Reported { .. } => false,

@@ -54,6 +54,7 @@ mod material;
 mod modes;
 mod no_text;
 mod offline;
+mod outage;
 mod pasted;
 mod people;
 mod proxy;

@@ -14,6 +14,7 @@ mod keys;
 mod labels;
 mod loosening;
 mod newcomers;
+mod outage;
 mod permits;
 mod rollback;
 mod server_keys;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use countersign_core::{
     glass::GLASS_SECS,
     ids::ChangeId,
-    statement::{BreakGlass, Seen},
+    permit::PERMIT_SECS,
+    statement::{BreakGlass, LocalPermit, Seen},
 };
 
 use super::World;
@@ -27,6 +28,23 @@ impl World {
             reason: self.reason("orders fail"),
             revision: self.revision(change),
             seen: Seen::Computed,
+            targets: self.change(change).targets.clone(),
+            transition: transition.reference().unwrap(),
+        }
+    }
+
+    /// What the repository's gate decides alone for the change as it stands.
+    pub fn local_permit(&mut self, change: &ChangeId) -> LocalPermit {
+        let transition = self.transition(change);
+        self.blob(transition.to_blob().unwrap());
+        LocalPermit {
+            applier: None,
+            audience: self.keys["git-gate"].public().fingerprint(),
+            change: change.clone(),
+            expires_at: self.now.plus_secs(PERMIT_SECS),
+            gate: "shop-gate".parse().unwrap(),
+            issued_at: self.now,
+            revision: self.revision(change),
             targets: self.change(change).targets.clone(),
             transition: transition.reference().unwrap(),
         }

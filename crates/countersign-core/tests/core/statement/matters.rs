@@ -29,6 +29,7 @@ pub fn matters() -> Vec<Statement> {
             change: change(),
             targets: targets(&["checkout/production"]),
         }),
+        of(Matter::LandedAlone { change: change(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::NobodyCan {
             rule: "owner-approves".parse().unwrap(),

@@ -124,6 +124,12 @@ fn through_the_gate(world: &mut World) {
     let opened = world.say("linus", Body::BreakGlass(glass)).unwrap();
     let report = world.outcome(&burning, opened, OutcomeResult::Applied);
     world.say_with("shop-gate", &["git-gate"], report).unwrap();
+    let cut_off = world.propose_git("ada", &facts(11, &[author("ada@example.com")]));
+    world.approve("barbara", &cut_off).unwrap();
+    let alone = world.local_permit(&cut_off);
+    let opened = world.say_with("shop-gate", &["git-gate"], Body::LocalPermit(alone)).unwrap();
+    let report = world.outcome(&cut_off, opened, OutcomeResult::Applied);
+    world.say_with("shop-gate", &["git-gate"], report).unwrap();
 }
 
 /// Publishes the same rules with another file name: new bytes, a new digest.

@@ -105,6 +105,7 @@ fn is_told(
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
+        | Matter::LandedAlone { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(true),

@@ -25,6 +25,7 @@
 //! Out of scope: whoever can write to the repository's files can take the hooks away. That shows as a branch that stands
 //! where no permit has put it.
 
+mod alone;
 pub mod config;
 mod examine;
 mod findings;

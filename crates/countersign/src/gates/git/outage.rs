@@ -11,18 +11,18 @@ use countersign_core::{
 use countersign_ledger::{Envelope, Time};
 
 use super::{
-    FOLDER, GateError, GitGate,
+    FOLDER, GateError, GitGate, alone,
     examine::Push,
     judge::Judge,
-    receive::begins_at_the_tip,
+    receive::{begins_at_the_tip, closed},
     refused::{Refused, shell_word},
 };
 use crate::{
     clock::Clock,
     gates::{
-        desk::{Desk, spend},
+        desk::{Desk, DeskError, spend},
         glass::{Drawn, Glass, Kept, draw},
-        journal::{Event, Journal, Reservation},
+        journal::Reservation,
     },
 };
 
@@ -60,11 +60,13 @@ pub(super) fn judge(
     push: &Push<'_>,
     transition: &Transition,
     desk: &mut Desk,
-    away: GateError,
+    away: DeskError,
     brought: &[Envelope],
     clock: Clock<'_>,
 ) -> Result<Vec<Reservation>, GateError> {
     let gate = push.gate;
+    let is_away = alone::is_away(&away);
+    let away = closed(away.into());
     desk.check_alone(clock())?;
     let reference = transition.reference()?;
     let mut all = kept(gate).all().map_err(|refusal| Refused::of(&refusal))?;
@@ -81,6 +83,10 @@ pub(super) fn judge(
     let away = match why_not {
         Some(error @ GateError::Refused(_)) => error,
         Some(error) => return Err(error),
+        None if is_away => match alone::judge(push, transition, desk, clock) {
+            Ok(reserved) => return Ok(reserved),
+            Err(why) => nor_alone(away, why),
+        },
         None => away,
     };
     Err(how(push, transition, desk, away, clock()))
@@ -99,7 +105,7 @@ fn open(
             .note("push without it: what is refused prints what this gate draws now, and that is signed anew")
     })?;
     let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
-        crate::gates::desk::DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+        DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
         other => other.into(),
     })?;
     let brought = glass.blobs();
@@ -117,6 +123,17 @@ fn open(
         by.join(" and ")
     );
     Ok(reserved)
+}
+
+/// Why this gate does not decide it alone either.
+fn nor_alone(away: GateError, why: GateError) -> GateError {
+    let GateError::Refused(refused) = away else { return away };
+    match why {
+        GateError::Refused(why) => {
+            refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)).into()
+        }
+        other => refused.note(format!("nor does it decide this alone: {other}")).into(),
+    }
 }
 
 /// The refusal, with the lines by which people open it all the same.
@@ -180,22 +197,11 @@ fn lines(
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
     let kept = kept(gate);
+    alone::hand_on(gate, desk, now)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
-        let mut journal: Journal = gate.journal()?;
         let permit = glass.said.signed.payload();
-        let landed = journal.unreported().into_iter().find(|(reservation, ..)| reservation.permit == permit);
-        if let Some((Reservation { transition: Transition::Git(moved), .. }, ..)) = landed {
-            eprintln!("countersign: the log does not take what broke the glass: {why}");
-            let moved = Event::Moved {
-                reference: moved.reference,
-                from: moved.old,
-                to: Some(moved.new),
-                at: now,
-                account: None,
-                since: None,
-            };
-            journal.write_all(vec![Event::Reported { permit }, moved])?;
-        }
+        eprintln!("countersign: the log does not take what broke the glass: {why}");
+        alone::lost(gate, permit, now)?;
         kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
     }
     Ok(())

@@ -123,7 +123,7 @@ pub(super) fn begins_at_the_tip(gate: &GitGate, reference: &str, old: &Oid) -> R
 }
 
 /// Whatever goes wrong keeps the gate shut. A developer is told in the same form as a refusal.
-fn closed(error: GateError) -> GateError {
+pub(super) fn closed(error: GateError) -> GateError {
     match error {
         GateError::Client(ClientError::Unreachable { url, .. })
         | GateError::Desk(
@@ -174,7 +174,7 @@ fn judge(
 
     let mut desk = gate.desk()?;
     if let Err(error) = desk.follow(clock()) {
-        return outage::judge(&push, &transition, &mut desk, closed(error.into()), brought, clock);
+        return outage::judge(&push, &transition, &mut desk, error, brought, clock);
     }
     if let Some(who) = pusher::of(&push, &desk)? {
         desk.applied_by(who);

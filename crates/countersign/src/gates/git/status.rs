@@ -119,6 +119,7 @@ impl Incident {
             | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
             | Event::Copied { .. }
             | Event::Running { .. }
             | Event::Reported { .. } => None,

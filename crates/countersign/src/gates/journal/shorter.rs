@@ -48,6 +48,7 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
             | Event::Caught { .. }
             | Event::Raised { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -81,6 +82,8 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
         | Event::Running { permit, .. }
         | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } | Event::Watched { .. } => false,
+        // The latest moment of all is remembered.
+        Event::Away { at } => *at >= now,
         Event::Drawn { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
         Event::Raised { .. } => {
             older -= 1;
@@ -111,6 +114,7 @@ pub(super) fn time_of(event: &Event) -> Option<Time> {
         | Event::Raised { at, .. }
         | Event::Watched { at, .. }
         | Event::Drawn { at, .. }
+        | Event::Away { at }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }
