@@ -6,6 +6,7 @@
 //! [`admit`] checks that this actor may say this now.
 
 mod change;
+mod drill;
 mod epoch;
 mod evidence;
 mod files;
@@ -149,7 +150,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
-        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
+        Body::BreakGlass(said) => glass::need_enough(state, &said.targets, said.nonce.is_some(), &signers, now)?,
+        Body::Drill(said) => glass::need_enough(state, &said.targets, true, &signers, now)?,
         Body::FreezeLift(said) => freeze::need_signatures(state, said, header, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();

@@ -21,10 +21,9 @@ pub use self::{
 use crate::{
     catalog::Catalog,
     facts::{GitFacts, Identities},
-    glass::Broken,
+    glass::{Alone, Broken},
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
-    outage::Alone,
     refusal::Refusal,
     snapshot::Applier,
     statement::{
@@ -521,6 +520,7 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Drill(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)

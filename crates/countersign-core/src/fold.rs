@@ -95,6 +95,9 @@ impl State {
             in_its_streams(statement, entry)?;
             self.follow(&entry.leaf, entry.hash)?;
             self.note_elsewhere(statement, entry.signed.payload(), entry.leaf.admitted_at)?;
+            if let Body::Drill(_) = statement.body {
+                self.know_who_broke(&entry.signed, entry.leaf.admitted_at);
+            }
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
@@ -149,7 +152,7 @@ impl State {
             self.governance = Arc::new(governance);
         }
         self.apply(&admitted)?;
-        self.know_who_broke(&entry.signed);
+        self.know_who_broke(&entry.signed, at);
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
@@ -265,6 +268,7 @@ impl State {
             Body::Erasure(Erasure { of: Erased::Person(_), .. })
             | Body::Genesis(_)
             | Body::Epoch(_)
+            | Body::Drill(_)
             // Governance says it.
             | Body::KeyRotation(_)
             | Body::Recovery(_) => {}
@@ -349,6 +353,7 @@ impl State {
                     rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
                 }
             }
+            Matter::DrillOverdue { target } => self.know_overdue(target),
             Matter::LandedAlone { change, targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
             }
@@ -463,7 +468,8 @@ impl State {
     /// are authenticated and admitted as they will be when the log has them.
     pub fn foresee(&mut self, signed: &Signed, blob: &Blobs<'_>, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
-        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_) | Body::LocalPermit(_));
+        let is_one =
+            matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_) | Body::LocalPermit(_) | Body::Drill(_));
         if !is_one || statement.body.governance_subject().is_some() {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
@@ -471,7 +477,7 @@ impl State {
         let found = found(statement, blob)?;
         let authenticated = authenticate(self, signed, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
-        self.know_who_broke(signed);
+        self.know_who_broke(signed, now);
         Ok(())
     }
 
@@ -493,16 +499,6 @@ impl State {
             at: now,
             found,
         })
-    }
-
-    /// Everybody who signed what breaks the glass, each with their key.
-    fn know_who_broke(&mut self, signed: &Signed) {
-        let Body::BreakGlass(said) = &signed.statement().body else { return };
-        let governance = Arc::clone(&self.governance);
-        let who = signed.keys().filter_map(|key| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key)));
-        if let Some(change) = self.change_mut(&said.change) {
-            change.broken_by(who.collect());
-        }
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
@@ -531,6 +527,7 @@ impl State {
         match &statement.body {
             Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
             Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
+            Body::Drill(said) => needed.extend(gate_if_any(&said.gate)?),
             Body::PermitGrant(PermitGrant { gate, .. }) | Body::LocalPermit(LocalPermit { gate, .. }) => {
                 needed.extend(about.map(|change| change.inputs(Some(gate))).transpose()?.unwrap_or_default());
             }
@@ -632,6 +629,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Drill(_)
         | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)

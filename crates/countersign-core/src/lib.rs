@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
+pub mod drill;
 pub mod epoch;
 pub mod erasing;
 pub mod evidence;

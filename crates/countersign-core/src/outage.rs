@@ -9,12 +9,11 @@
 //! The log takes it however late, and whatever was admitted meanwhile: it has happened. Whether a decision over what the log has
 //! by then, without the approvals that came later, would have let it go is worked out once, where it is folded.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     change::Change,
     decision::Outcome,
     freeze,
+    glass::Alone,
     refusal::Refusal,
     rules::decide,
     snapshot::{Applier, Snapshot},
@@ -22,19 +21,9 @@ use crate::{
     statement::LocalPermit,
 };
 
-/// That a permit is a gate's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Alone {
-    /// Whether the log, as it was when it heard of it, would have refused it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub over: bool,
-}
-
-impl Alone {
-    pub(crate) fn of(state: &State, change: &Change, said: &LocalPermit) -> Result<Self, Refusal> {
-        Ok(Self { over: would_refuse(state, change, said)? })
-    }
+/// What the log makes of what a gate decided alone, where it hears of it.
+pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {
+    Ok(Alone { over: would_refuse(state, change, said)? })
 }
 
 fn would_refuse(state: &State, change: &Change, said: &LocalPermit) -> Result<bool, Refusal> {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::Actor,
     change::{Aside, Change, is_set_aside},
+    drill::Drilled,
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
@@ -147,6 +148,9 @@ pub struct TargetRecord {
     /// What landed lately, and what was rolled back.
     #[serde(default, skip_serializing_if = "LandedRecord::is_empty")]
     pub history: LandedRecord,
+    /// The last drill for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled: Option<Drilled>,
 }
 
 impl TargetRecord {
@@ -155,6 +159,7 @@ impl TargetRecord {
         findings: Vec::new(),
         standard: Vec::new(),
         history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new(), alone: Vec::new() },
+        drilled: None,
     };
 }
 

@@ -185,6 +185,7 @@ impl Reader<'_> {
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::FreezeLift(_)
+            | Body::Drill(_)
             | Body::GateRegistration(_)
             | Body::Approval(_)
             | Body::RejectionLift(_)

@@ -117,6 +117,7 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
+        | Matter::DrillOverdue { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(()),
@@ -171,6 +172,14 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
             match targets.is_empty() || targets.len() > MAX_TARGETS {
                 true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
                 false => Ok(()),
+            }
+        }
+        Matter::DrillOverdue { target } => {
+            server(authenticated)?;
+            let drilled = state.target(target)?.and_then(|record| record.drilled.as_ref());
+            match drilled.is_some_and(|drilled| drilled.is_overdue(now) && !drilled.found) {
+                true => Ok(()),
+                false => Err(Refusal::conflict("not-overdue", format!("no drill for {target} is overdue"))),
             }
         }
         Matter::LandedAlone { change, gate, targets } => {

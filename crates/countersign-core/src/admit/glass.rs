@@ -11,7 +11,7 @@ use crate::{
     freeze,
     glass::{self, GLASS_SECS},
     governance::{Governance, Signer},
-    ids::ActorId,
+    ids::{ActorId, Target},
     kind::MAX_INCIDENT_CHARS,
     permit::MAX_SKEW_SECS,
     refusal::Refusal,
@@ -22,7 +22,8 @@ use crate::{
 /// One person counts once, by whatever keys.
 pub(super) fn need_enough<T>(
     state: &State,
-    said: &BreakGlass,
+    targets: &BTreeSet<Target>,
+    without_the_log: bool,
     signers: &[(Signer, T)],
     now: Time,
 ) -> Result<(), Refusal> {
@@ -32,7 +33,7 @@ pub(super) fn need_enough<T>(
         match signer {
             Signer::Actor { id, kind } => {
                 only_people(id, *kind, "break the glass")?;
-                is_entitled(governance, said, id, now)?;
+                is_entitled(governance, targets, id, now)?;
                 grants(state, id, now)?;
                 people.insert(id);
             }
@@ -41,13 +42,13 @@ pub(super) fn need_enough<T>(
             }
         }
     }
-    enough(governance, said, people.len(), glass::needed(governance, &said.targets, said.nonce.is_some()), now)
+    enough(governance, targets, people.len(), glass::needed(governance, targets, without_the_log), now)
 }
 
 /// Whether so many people are enough, of whom the last ones are missing.
 pub fn enough(
     governance: &Governance,
-    said: &BreakGlass,
+    targets: &BTreeSet<Target>,
     people: usize,
     needed: usize,
     now: Time,
@@ -55,7 +56,7 @@ pub fn enough(
     if people >= needed {
         return Ok(());
     }
-    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
+    let who: Vec<&str> = glass::entitled(governance, targets, now).into_iter().map(ActorId::as_str).collect();
     Err(Refusal::forbidden(
         "glass-people",
         format!("{needed} people who are entitled open this without the log, this has the signatures of {people}"),
@@ -66,11 +67,11 @@ pub fn enough(
     )))
 }
 
-fn is_entitled(governance: &Governance, said: &BreakGlass, id: &ActorId, now: Time) -> Result<(), Refusal> {
-    let Some(target) = said.targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
+fn is_entitled(governance: &Governance, targets: &BTreeSet<Target>, id: &ActorId, now: Time) -> Result<(), Refusal> {
+    let Some(target) = targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
         return Ok(());
     };
-    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
+    let who: Vec<&str> = glass::entitled(governance, targets, now).into_iter().map(ActorId::as_str).collect();
     Err(Refusal::forbidden(
         "not-entitled",
         format!("{id} neither owns {target} nor is a senior; nobody else opens it in an emergency"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, finding, freeze, person, publication, recovery, revocation, rotation};
+use super::{Authenticated, drill, epoch, finding, freeze, person, publication, recovery, revocation, rotation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -22,6 +22,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
         Body::Freeze(said) => freeze::freeze(state, authenticated, said, now),
         Body::FreezeLift(said) => freeze::lift(state, authenticated, said, now),
+        Body::Drill(said) => drill::admit(state, said, now),
         Body::Recovery(said) => recovery::recovery(state, said),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),

@@ -11,10 +11,9 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
-    glass::Broken,
+    glass::{Alone, Broken},
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     kind::Documents,
-    outage::Alone,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
 };

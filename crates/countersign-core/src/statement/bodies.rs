@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, LocalPermit,
-    PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
+    BreakGlass, Drill, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling,
+    LocalPermit, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -489,6 +489,7 @@ bodies! {
     FindingAnswer(FindingAnswer) = "finding-answer",
     Freeze(Freeze) = "freeze",
     FreezeLift(FreezeLift) = "freeze-lift",
+    Drill(Drill) = "drill",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -504,7 +505,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "drill",
     "adoption",
 ];
 
@@ -524,6 +524,7 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
@@ -587,6 +588,7 @@ impl Body {
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
@@ -615,6 +617,7 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
@@ -648,6 +651,7 @@ impl Body {
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::KeyRotation(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)

@@ -62,6 +62,8 @@ pub enum Matter {
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
     GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
+    /// Nobody has drilled for a target for too long, where somebody had begun to.
+    DrillOverdue { target: Target },
     /// A gate landed in an outage, by what it knew, what the log would have refused: over a stop that it could not know.
     LandedAlone { change: ChangeId, gate: GateId, targets: BTreeSet<Target> },
     /// A gate is set up to watch on a branch what the log has it enforce.
@@ -96,6 +98,7 @@ impl Matter {
             Self::AfterReview { .. } => "after-review",
             Self::BranchMoved { .. } => "branch-moved",
             Self::GlassBroken { .. } => "glass-broken",
+            Self::DrillOverdue { .. } => "drill-overdue",
             Self::LandedAlone { .. } => "landed-alone",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
@@ -116,6 +119,7 @@ impl Matter {
                 format!("{} {gate} {branch} {from} {to}", self.kind())
             }
             Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
+            Self::DrillOverdue { target } => format!("{} {target}", self.kind()),
             Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
             Self::RuleSwitched { off, on, rule, target, changes: _ } => {
                 format!("{} {rule} {target} {off} {on}", self.kind())
@@ -131,7 +135,9 @@ impl Matter {
             | Self::GlassBroken { targets, .. }
             | Self::LandedAlone { targets, .. } => Concerned::Targets(targets),
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
-            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
+            Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
+                Concerned::Target(target)
+            }
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
         }
     }
@@ -149,7 +155,9 @@ impl Matter {
                 }
                 streams
             }
-            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => vec![target_stream(target)?],
+            Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
+                vec![target_stream(target)?]
+            }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
         })
     }
@@ -171,6 +179,7 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
+            Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
                 vec![format!("rule/{rule}"), format!("target/{target}")]
             }
@@ -221,6 +230,9 @@ impl Matter {
                     "rule {rule} was switched off and on again, and meanwhile passed to {target} what it would have stopped: {}",
                     named.join(", ")
                 )
+            }
+            Self::DrillOverdue { target } => {
+                format!("nobody has drilled for 90 days how {target} is opened without the log")
             }
             Self::NobodyCan { rule, target } => format!("nobody can supply what rule {rule} asks of {target}"),
             Self::RevocationUnconfirmed { by, key, of, .. } => {

@@ -12,6 +12,7 @@
 //! A statement never carries names, mails or free text: those lie beside the ledger in blobs, under a salted digest.
 
 mod bodies;
+mod drill;
 mod evidence;
 mod finding;
 mod freeze;
@@ -29,6 +30,7 @@ use serde_json::value::RawValue;
 
 pub use self::{
     bodies::*,
+    drill::Drill,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
     freeze::{Freeze, FreezeLift},
@@ -190,6 +192,7 @@ impl Statement {
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
             Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
+            Body::Drill(b) => vec![named(b.gate.as_str(), &Digest::of(b.nonce.as_str()))],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
             Body::FindingAnswer(b) => vec![named(format!("finding/{}", b.finding), &b.what.same())],
             Body::Erasure(b) => {
@@ -254,6 +257,7 @@ impl Statement {
             Body::KeyRotation(b) => (governance_stream()?, vec![person_stream(&b.of)?]),
             Body::Recovery(b) => (governance_stream()?, b.keys.keys().map(person_stream).collect::<Result<_, _>>()?),
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
+            Body::Drill(b) => (gate_stream(b.gate.as_str())?, target_streams(&b.targets)?),
             Body::Erasure(b) => match &b.of {
                 Erased::Change(change) => (change_stream(change)?, Vec::new()),
                 Erased::Person(person) => (person_stream(person)?, Vec::new()),

@@ -171,6 +171,7 @@ enum What {
     Recover,
     BreakGlass,
     LocalPermit,
+    Drill,
     Freeze,
 }
 
@@ -209,6 +210,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Recover)),
         1 => Just(one(What::BreakGlass)),
         1 => Just(one(What::LocalPermit)),
+        1 => Just(one(What::Drill)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -345,6 +347,7 @@ impl Act {
             What::Comment => world.remark(&change),
             What::BreakGlass => Body::BreakGlass(world.glass(&change)),
             What::LocalPermit => Body::LocalPermit(world.local_permit(&change)),
+            What::Drill => Body::Drill(world.drill("search/production")),
             What::Label => {
                 let act = if self.by.is_multiple_of(2) { LabelAct::PutOn } else { LabelAct::TakeOff };
                 Body::Label(Labelling { act, change, labels: ["hold".parse().unwrap()].into(), revision })

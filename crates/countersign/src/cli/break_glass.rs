@@ -1,5 +1,7 @@
 //! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
 
+mod drill;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -8,7 +10,7 @@ use std::{
 use countersign_core::{
     facts::{GitFacts, Identities, Range},
     glass::GLASS_SECS,
-    ids::{ActorId, ChangeId, GateId, Oid},
+    ids::{ActorId, ChangeId, GateId, Oid, Target},
     kind::{Kind, Purpose},
     permit::span,
     statement::{Body, BreakGlass, Proposal, RevisionRef, Seen},
@@ -54,11 +56,12 @@ use crate::{
     countersign break-glass 9f2c4e6a81d0 --why 'orders fail, INC-4711' --incident INC-4711\n  \
     countersign break-glass --git . --at WORD --why 'orders fail'     the log is away; WORD is from the refused push\n  \
     countersign break-glass --git . --cosign break-glass.json         the second person\n  \
+    countersign break-glass --drill checkout/production               before it is needed\n  \
     countersign break-glass --file flags.json --at WORD --why 'orders fail'     of a command; WORD is from `apply`\n  \
     git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
-    #[arg(required_unless_present_any = ["at", "cosign", "show"], conflicts_with_all = ["at", "cosign", "show"])]
+    #[arg(required_unless_present_any = ["at", "cosign", "show", "drill"], conflicts_with_all = ["at", "cosign", "show"])]
     change: Option<ChangePrefix>,
     /// What the refused push, or `apply`, printed while the log is away.
     #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "content")]
@@ -69,6 +72,9 @@ pub struct Args {
     /// Show what it opens, and sign nothing.
     #[arg(long, value_name = "FILE")]
     show: Option<PathBuf>,
+    /// Exercise it: say how the road of an outage is walked to a probe at the gate of this target, by which nothing happens.
+    #[arg(long, value_name = "SYSTEM/ENV", conflicts_with_all = ["change", "at", "cosign", "show"])]
+    drill: Option<Target>,
     /// Your clone, with the commits.
     #[arg(long, value_name = "REPO", group = "content")]
     git: Option<PathBuf>,
@@ -76,7 +82,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH", num_args = 1.., group = "content", conflicts_with = "change")]
     file: Vec<PathBuf>,
     /// Why: kept in the log.
-    #[arg(long, required_unless_present_any = ["cosign", "show"])]
+    #[arg(long, required_unless_present_any = ["cosign", "show", "drill"])]
     why: Option<String>,
     /// The incident, under its name in whatever keeps incidents.
     #[arg(long, value_name = "NAME")]
@@ -108,6 +114,9 @@ const EXPECTED: &str = "it is the file that `countersign break-glass --at …` w
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    if let Some(target) = &args.drill {
+        return drill::begin(global, target);
+    }
     match (&args.change, &args.at, &args.cosign, &args.show) {
         (Some(change), ..) => with_the_log(global, args, change),
         (None, Some(at), ..) => without_the_log(global, args, at),
@@ -265,6 +274,9 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         return Err(CliError::new("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
             .hint("try again: what is refused prints what it draws now"));
     }
+    if drawn.drill {
+        return drill::sign(global, args, &drawn);
+    }
     let (hand, me) = whose(global, args.me.as_ref(), &drawn.log)?;
     let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
@@ -361,9 +373,18 @@ fn of_facts(facts: GitFacts, identities: Identities) -> Computed {
     Computed::as_said(subject_of(&facts), Some((facts, identities)))
 }
 
-fn read(file: &Path) -> Result<Glass, CliError> {
+/// What lies in a file that people sign.
+enum Paper {
+    Glass(Box<Glass>),
+    Drill(Box<Part>),
+}
+
+fn read(file: &Path) -> Result<Paper, CliError> {
     let bytes = files::read(file, MAX_BYTES).map_err(|error| error.expecting(EXPECTED))?;
-    Ok(Glass::read(&bytes)?)
+    match drill::read(&bytes) {
+        Some(part) => Ok(Paper::Drill(Box::new(part))),
+        None => Ok(Paper::Glass(Box::new(Glass::read(&bytes)?))),
+    }
 }
 
 /// What a file opens, in words, from what was signed.
@@ -381,7 +402,10 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
 }
 
 fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
-    let lines = words(&read(file)?)?;
+    let lines = match read(file)? {
+        Paper::Glass(glass) => words(&glass)?,
+        Paper::Drill(part) => drill::says(&part).map(drill::lines).unwrap_or_default(),
+    };
     match global.format {
         Format::Json => output::json(&json!({"does": lines}))?,
         Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
@@ -403,7 +427,10 @@ fn missing(what: &str) -> CliError {
 
 /// The next person signs what they computed themselves, of their own files or in their own clone.
 fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
-    let glass = read(file)?;
+    let glass = match read(file)? {
+        Paper::Glass(glass) => *glass,
+        Paper::Drill(part) => return drill::cosign(global, args, *part, file),
+    };
     let (hand, me) = whose(global, args.me.as_ref(), &glass.said.signed.statement().header.log)?;
     let (computed, looked) = match transition(&glass)? {
         Transition::Git(_) => {

@@ -367,6 +367,7 @@ pub(super) fn named_blobs(
         | Body::PermitGrant(_)
         | Body::LocalPermit(_)
         | Body::FreezeLift(_)
+        | Body::Drill(_)
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)

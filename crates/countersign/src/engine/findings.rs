@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::did_you_mean,
+    catalog::{Catalog, did_you_mean},
     coverage,
     ids::{ActorId, ChangeId, FindingId, GateId, Target},
     landed::{BrokenGlass, RolledBack},
@@ -209,9 +209,30 @@ impl Engine {
         self.raise(found, now).await
     }
 
+    /// Tells the owners of what somebody had begun to drill for that the next drill is overdue, once. Gives how many.
+    pub async fn raise_overdue_drills(&self) -> Result<usize, EngineError> {
+        let now = self.clock.now()?;
+        let governance = self.governance().await?;
+        let mut found = Vec::new();
+        for target in self.known_targets(&governance.catalog).await? {
+            let drilled = self.target(&target).await?.and_then(|record| record.drilled);
+            if drilled.is_some_and(|drilled| drilled.is_overdue(now) && !drilled.found) {
+                let who = governance.catalog.owners(&target.system).into_iter().take(MAX_LIST).cloned().collect();
+                found.push((Matter::DrillOverdue { target }, who));
+            }
+        }
+        self.raise(found, now).await
+    }
+
     /// The same on every target: whoever was stopped between a landing and this asks when it starts again.
     pub async fn raise_all_after_reviews(&self) -> Result<usize, EngineError> {
-        let catalog = &self.governance().await?.catalog;
+        let governance = self.governance().await?;
+        let targets = self.known_targets(&governance.catalog).await?;
+        self.raise_after_reviews(&targets).await
+    }
+
+    /// Of which the log says something.
+    async fn known_targets(&self, catalog: &Catalog) -> Result<BTreeSet<Target>, EngineError> {
         let (mut targets, mut after) = (BTreeSet::new(), None);
         loop {
             let page = self.store.list(&List { after, ..List::of(records::TARGET, MAX_PAGE) }).await?;
@@ -219,10 +240,9 @@ impl Engine {
             targets.extend(known.filter(|target| catalog.target(target).is_ok()));
             match page.next {
                 Some(next) => after = Some(next),
-                None => break,
+                None => return Ok(targets),
             }
         }
-        self.raise_after_reviews(&targets).await
     }
 
     /// What landed on a target and was not taken back, the last first, and what was rolled back lately.
@@ -270,6 +290,7 @@ impl Engine {
                 Matter::BranchMoved { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }
+                | Matter::DrillOverdue { .. }
                 | Matter::RuleSwitched { .. }
                 | Matter::RevocationUnconfirmed { .. } => ANSWER_WITHIN_SECS,
             };

@@ -15,6 +15,7 @@ use super::glass::Part;
 use crate::{durable, wire::Submit};
 
 const FOLDER: &str = "alone";
+const DRILLS: &str = "drills";
 /// How long after its lease one is kept that nothing came of: a branch may have moved for it, which is not written down yet.
 const KEPT_SECS: i64 = 24 * 60 * 60;
 
@@ -27,6 +28,11 @@ impl Kept {
     /// In the folder of a gate.
     pub fn of(gate: &Path) -> Self {
         Self { folder: gate.join(FOLDER) }
+    }
+
+    /// Drills, in the same folder.
+    pub fn drills(gate: &Path) -> Self {
+        Self { folder: gate.join(DRILLS) }
     }
 
     pub fn all(&self) -> Result<Vec<Part>, Refusal> {

@@ -51,6 +51,9 @@ pub struct Drawn {
     pub change: Option<(ChangeId, RevisionRef)>,
     /// The newest checkpoint that the gate has followed.
     pub checkpoint: SeenCheckpoint,
+    /// It is a drill: what is signed over this opens a probe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
     pub gate: GateId,

@@ -137,6 +137,8 @@ pub enum Event {
     },
     /// The log could not be reached: what people sign over who want this moved all the same.
     Drawn { nonce: Nonce, transition: Transition, at: Time },
+    /// A drill was signed over what was drawn, which is used by that.
+    Drilled { nonce: Nonce, at: Time },
     /// The log could not be reached: the latest moment that the gate knew of then.
     Away { at: Time },
     /// Somebody has looked at what was found until then, and says what it was.
@@ -360,6 +362,7 @@ impl Past {
             | Event::Watched { .. }
             | Event::Drawn { .. }
             | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Answered { .. } => None,
         })
     }
@@ -445,6 +448,11 @@ impl Past {
         })
     }
 
+    /// Whether a drill was signed over this.
+    pub fn has_drilled(&self, nonce: &Nonce) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Drilled { nonce: of, .. } if of == nonce))
+    }
+
     /// Whether a change was applied here and the log does not have that yet. What the log has, it says itself.
     pub fn has_landed(&self, change: &ChangeId) -> bool {
         let applied = |result: &OutcomeResult| match result {
@@ -483,6 +491,7 @@ impl Past {
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
                 | Event::Away { .. }
+                | Event::Drilled { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -572,6 +581,7 @@ impl Past {
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
                 | Event::Away { .. }
+                | Event::Drilled { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -590,6 +600,7 @@ fn is_incident(event: &Event) -> bool {
         | Event::Watched { .. }
         | Event::Drawn { .. }
         | Event::Away { .. }
+        | Event::Drilled { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
         | Event::Reported { .. } => false,

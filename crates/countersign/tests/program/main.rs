@@ -18,6 +18,7 @@ mod cosigning;
 mod coverage;
 mod demo;
 mod doctor;
+mod drill;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;
 mod engine;

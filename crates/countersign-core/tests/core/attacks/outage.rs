@@ -1,8 +1,9 @@
 //! What a gate decides alone in an outage, and what it cannot make the log say.
 
 use countersign_core::{
+    drill::DRILL_EVERY_SECS,
     permit::{MAX_SKEW_SECS, PERMIT_SECS},
-    statement::{Finding, LocalPermit, Matter},
+    statement::{Drill, Finding, LocalPermit, Matter},
     verify::verify,
 };
 
@@ -106,4 +107,41 @@ fn a_local_permit_of_another_gate_key_time_or_kind_is_refused() {
     assert_snapshot!(said(&mut world, early), @"permit-shape: the permit's times are not as they should be");
     world.revoke("barbara", "git-gate").unwrap();
     assert!(said(&mut world, alone).starts_with("key-revoked"));
+}
+
+/// Whoever drills is who would break the glass; who did not sign did not, and a drill says nothing of any change.
+#[test]
+fn a_drill_is_signed_by_who_would_break_the_glass() {
+    let mut world = World::new();
+    world.register_gate();
+    let drill = world.drill("search/production");
+    let target = "search/production".parse().unwrap();
+    assert!(told(world.say("ada", Body::Drill(drill.clone()))).starts_with("not-entitled"));
+    assert!(told(world.say("robo", Body::Drill(drill.clone()))).starts_with("only-people"));
+    let other = Drill { audience: world.keys["mallory"].public().fingerprint(), ..drill.clone() };
+    assert!(told(world.say("linus", Body::Drill(other))).starts_with("another-audience"));
+    world.say("linus", Body::Drill(drill)).unwrap();
+    let drilled = world.state.target(&target).unwrap().unwrap().drilled.clone().unwrap();
+    assert_eq!((drilled.by, drilled.found), ([id("linus")].into(), false));
+}
+
+/// Whoever has begun to drill is told once when the next one is overdue; nobody else is.
+#[test]
+fn an_overdue_drill_is_found_once_where_somebody_had_begun() {
+    let mut world = World::new();
+    world.register_gate();
+    let overdue = |world: &World| {
+        let what = Matter::DrillOverdue { target: "search/production".parse().unwrap() };
+        Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what, who: [id("linus")].into() })
+    };
+    let never = overdue(&world);
+    assert_snapshot!(told(world.say("countersign", never)), @"not-overdue: no drill for search/production is overdue");
+    let drill = world.drill("search/production");
+    world.say("linus", Body::Drill(drill)).unwrap();
+    let early = overdue(&world);
+    assert!(told(world.say("countersign", early)).starts_with("not-overdue"));
+    world.now = world.now.plus_secs(DRILL_EVERY_SECS + 1);
+    let late = overdue(&world);
+    world.say("countersign", late.clone()).unwrap();
+    assert!(told(world.say("countersign", late)).starts_with("not-overdue"));
 }

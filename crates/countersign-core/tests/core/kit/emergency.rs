@@ -6,7 +6,7 @@ use countersign_core::{
     glass::GLASS_SECS,
     ids::ChangeId,
     permit::PERMIT_SECS,
-    statement::{BreakGlass, LocalPermit, Seen},
+    statement::{BreakGlass, Drill, LocalPermit, Seen},
 };
 
 use super::World;
@@ -30,6 +30,19 @@ impl World {
             seen: Seen::Computed,
             targets: self.change(change).targets.clone(),
             transition: transition.reference().unwrap(),
+        }
+    }
+
+    /// A drill at the repository's gate for what it guards of this.
+    pub fn drill(&mut self, target: &str) -> Drill {
+        Drill {
+            audience: self.keys["git-gate"].public().fingerprint(),
+            expires_at: self.now.plus_secs(GLASS_SECS),
+            gate: "shop-gate".parse().unwrap(),
+            nonce: "000102030405060708090a0b0c0d0e0f".parse().unwrap(),
+            repository: "shop".parse().unwrap(),
+            targets: super::targets(&[target]),
+            tip: super::oid(5),
         }
     }
 

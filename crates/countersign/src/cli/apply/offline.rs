@@ -152,6 +152,7 @@ impl Alone {
             audience: self.desk.key(),
             change: change.as_ref().and_then(|change| Some((change.id.clone(), change.current_ref()?))),
             checkpoint,
+            drill: false,
             epoch,
             gate: permit::apply_gate()?,
             log: self.origin.clone(),

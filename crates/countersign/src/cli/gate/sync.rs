@@ -45,6 +45,7 @@ pub fn words(unsent: &Unsent) -> String {
         (unsent.broken_glass, "broken glass"),
         (unsent.outcomes, "outcome"),
         (unsent.moved, "finding"),
+        (unsent.drills, "drill"),
         (unsent.stops, "stop"),
     ];
     let told = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| match what {

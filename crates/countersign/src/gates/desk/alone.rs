@@ -28,7 +28,6 @@ use crate::{
     follower::Follower,
     gates::{alone::Kept, glass::Part},
     speaker::{InFrontOf, signed},
-    store,
 };
 
 impl Desk {
@@ -36,14 +35,7 @@ impl Desk {
     /// nothing younger.
     pub fn latest(&self, clock: Time) -> Result<Time, DeskError> {
         let followed = Follower::followed_in(self.follower.folder());
-        let size = self.leaves()?;
-        let newest = match size.checked_sub(1) {
-            Some(last) => {
-                let leaf = self.runtime.block_on(store::leaf_at(&*self.follower.store(), last));
-                Some(leaf.map_err(|e| self.follower.failed(e))?.admitted_at)
-            }
-            None => None,
-        };
+        let newest = self.runtime.block_on(self.follower.newest_at())?;
         Ok([followed, newest].into_iter().flatten().fold(clock, Time::max))
     }
 
@@ -134,6 +126,15 @@ impl Desk {
             taken.ok_or_else(|| Refusal::conflict("nothing-opened", "what was signed opens nothing"))?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, latest)?;
         Ok((Opening { change, permit: record }, part))
+    }
+
+    /// Whether it would open still, with what was handed over since.
+    pub fn still_opens_alone(&self, change: &Change, latest: Time) -> Result<(), DeskError> {
+        let (_, judged, _) = self.judged(change, latest)?;
+        match judged.decision.outcome {
+            Outcome::Allow => Ok(()),
+            Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
+        }
     }
 
     /// Sends the log what this gate decided alone and acted on; gives what it does not take, and why.

@@ -21,7 +21,7 @@ use super::{Desk, DeskError, Opening};
 use crate::{
     client::ClientError,
     follower::Follower,
-    gates::glass::{Glass, Kept},
+    gates::glass::{Glass, Kept, Part},
     records,
 };
 
@@ -105,11 +105,42 @@ impl Desk {
         let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
         let broken = record.broken.clone().ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&change.targets, now)?;
-        admit::enough_broke(&state.governance, said, broken.by.len(), needed, now)?;
+        admit::enough_broke(&state.governance, &said.targets, broken.by.len(), needed, now)?;
         self.goes_over_all(&mut state, &change, &broken, now)?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;
         Ok(Opening { change, permit: record })
+    }
+
+    /// Whether a drill would have opened this gate in an outage. Gives who signed it.
+    pub fn check_drill(
+        &self,
+        part: &Part,
+        (nonce, drawn): (&Nonce, Time),
+        now: Time,
+    ) -> Result<BTreeSet<ActorId>, DeskError> {
+        let Body::Drill(said) = &part.signed.statement().body else { return Err(nothing_opened().into()) };
+        if said.nonce != *nonce || said.audience != self.key() || said.gate != self.gate {
+            return Err(Refusal::forbidden(
+                "another-nonce",
+                "it was signed over what another gate drew, or another time",
+            )
+            .hint("push without it: what is refused prints what this gate draws now")
+            .into());
+        }
+        if said.expires_at > drawn.plus_secs(GLASS_SECS) || said.expires_at < now {
+            return Err(Refusal::forbidden("glass-expiry", "it is over, or is to hold for longer than an hour").into());
+        }
+        let mut state = State::part(self.governance()?);
+        self.obey_revocations(&mut state, now)?;
+        self.load_for(&mut state, &part.signed)?;
+        state.foresee(&part.signed, &|_| None, now)?;
+        let first = said.targets.first().map(|target| state.target(target)).transpose()?.flatten();
+        let by = first.and_then(|record| record.drilled.as_ref()).map(|drilled| drilled.by.clone());
+        let by = by.ok_or_else(nothing_opened)?;
+        let needed = self.needed_without_the_log(&said.targets, now)?;
+        admit::enough_broke(&state.governance, &said.targets, by.len(), needed, now)?;
+        Ok(by)
     }
 
     /// What people have signed so that exactly this goes at this gate, whatever the rules say.

@@ -79,6 +79,11 @@ pub(super) fn judge(
     let (openings, parts) = open(&judge, &targets, latest)?;
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
+    // A stop may have been handed over since.
+    for opening in &openings {
+        let still = judge.desk.still_opens_alone(opening.change(), latest);
+        still.map_err(|error| judge.refused(opening.change(), error))?;
+    }
     let kept = kept(gate);
     for part in &parts {
         kept.keep(part).map_err(|refusal| Refused::of(&refusal))?;

@@ -106,6 +106,7 @@ fn is_told(
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
+        | Matter::DrillOverdue { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(true),

@@ -27,6 +27,7 @@
 
 mod alone;
 pub mod config;
+pub mod drill;
 mod examine;
 mod findings;
 pub mod hooks;

@@ -11,7 +11,7 @@ use countersign_core::{
 use countersign_ledger::{Envelope, Time};
 
 use super::{
-    FOLDER, GateError, GitGate, alone,
+    FOLDER, GateError, GitGate, alone, drill,
     examine::Push,
     judge::Judge,
     receive::{begins_at_the_tip, closed},
@@ -169,6 +169,7 @@ fn lines(
         audience: desk.key(),
         change: None,
         checkpoint,
+        drill: false,
         epoch,
         gate: gate.config().name.clone(),
         log: gate.trust().origin.clone(),
@@ -198,6 +199,7 @@ fn lines(
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
     let kept = kept(gate);
     alone::hand_on(gate, desk, now)?;
+    drill::hand_on(gate, desk)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
         let permit = glass.said.signed.payload();
         eprintln!("countersign: the log does not take what broke the glass: {why}");

@@ -2,11 +2,11 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::Oid;
+use countersign_core::{drill::PROBE, ids::Oid};
 use countersign_ledger::{Envelope, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
-    FOLDER, GateError, GitGate, Update, Value,
+    FOLDER, GateError, GitGate, Update, Value, drill,
     examine::Push,
     findings,
     judge::Judge,
@@ -53,6 +53,9 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
+    if updates.iter().any(|update| update.reference == PROBE) {
+        return drill::judge(gate, updates, options, clock).map(|()| Vec::new());
+    }
     let brought = outage::take(gate, options)?;
     let guarding = gate.config.guarding();
     if !guarding.branches.is_empty()

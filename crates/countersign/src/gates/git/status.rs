@@ -120,6 +120,7 @@ impl Incident {
             | Event::Watched { .. }
             | Event::Drawn { .. }
             | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Copied { .. }
             | Event::Running { .. }
             | Event::Reported { .. } => None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{GateError, GitGate, outage, report};
+use super::{GateError, GitGate, drill, outage, report};
 use crate::{
     clock::Clock,
     gates::{desk::DeskError, journal::Past, stops::Stops},
@@ -21,6 +21,8 @@ pub struct Unsent {
     pub outcomes: usize,
     /// Branches that were found where no permit put them, of which the log has no finding.
     pub moved: usize,
+    /// Drills.
+    pub drills: usize,
     /// Stops that were handed over.
     pub stops: usize,
     /// Since when the oldest of what the journal dates waits.
@@ -38,13 +40,14 @@ impl Unsent {
             broken_glass: glass.iter().filter(|glass| opened.contains(&glass.said.signed.payload())).count(),
             outcomes: opened.len(),
             moved: past.untold().len(),
+            drills: drill::kept(gate).all()?.len(),
             stops,
             since: past.waiting_since().map(rfc3339),
         })
     }
 
     pub fn is_nothing(&self) -> bool {
-        self.broken_glass + self.outcomes + self.moved + self.stops == 0
+        self.broken_glass + self.outcomes + self.moved + self.drills + self.stops == 0
     }
 }
 

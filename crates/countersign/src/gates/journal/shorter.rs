@@ -49,6 +49,7 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
             | Event::Raised { .. }
             | Event::Drawn { .. }
             | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -84,7 +85,7 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
         Event::Found { .. } | Event::Watched { .. } => false,
         // The latest moment of all is remembered.
         Event::Away { at } => *at >= now,
-        Event::Drawn { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
+        Event::Drawn { at, .. } | Event::Drilled { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
         Event::Raised { .. } => {
             older -= 1;
             older < MAX_INCIDENTS
@@ -115,6 +116,7 @@ pub(super) fn time_of(event: &Event) -> Option<Time> {
         | Event::Watched { at, .. }
         | Event::Drawn { at, .. }
         | Event::Away { at }
+        | Event::Drilled { at, .. }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }
