@@ -52,6 +52,9 @@ impl State {
         for target in &report.targets {
             self.target_mut(target).history.land(&landing, undoes);
         }
+        if !failed {
+            self.complete(&change, revision, &report.targets);
+        }
         if let Some(broken) = &permit.broken {
             for target in &report.targets {
                 self.target_mut(target).history.break_glass(BrokenGlass {

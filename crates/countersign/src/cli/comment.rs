@@ -13,7 +13,7 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, printable},
-    submit::{self, announce},
+    submit::{self, Session, announce},
 };
 use crate::{client::ChangePrefix, random, reading::Reading};
 
@@ -44,8 +44,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     if let Some(path) = &args.path {
         touches(&reading, path)?;
     }
-    let view = reading.view()?;
     let text = CommentText { salt: random::nonce(), text: args.text, path: args.path, line: args.line };
+    sign(global, &session, &reading, &text)
+}
+
+/// Signs a remark on the present revision, exactly as it was read.
+pub fn sign(global: &Global, session: &Session, reading: &Reading, text: &CommentText) -> Result<Exit, CliError> {
+    let view = reading.view()?;
     let blob = text.to_blob()?;
     CommentText::parse(&blob)?;
     announce(
@@ -58,7 +63,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let me = session.speaker.me.clone();
     let body =
         Body::Comment(Comment { change: view.id.clone(), revision: reading.revision_ref(), text: Digest::of(&blob) });
-    submit::say(global, &session, body, &[blob], |_| format!("{me} commented on {}", view.id.short()))
+    submit::say(global, session, body, &[blob], |_| format!("{me} commented on {}", view.id.short()))
 }
 
 /// A remark on a file that is not there would be read by nobody who looks at the content.

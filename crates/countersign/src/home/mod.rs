@@ -9,6 +9,7 @@
 //! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
 //! rules/                Cedar rules and their cases, likewise
 //! standard/             templates of standard changes, likewise
+//! issuers/              whose OIDC tokens speak for which workload, each with the issuer's keys, likewise
 //! calendars/            freezes, windows, holidays, who is on call and away: .ics files, each with a few words, likewise
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
@@ -45,6 +46,7 @@ use countersign_core::{
     catalog::{Catalog, CatalogSettings},
     governance::{self, Governance, SERVER_KEYS},
     ids::Nonce,
+    issuer,
     refusal::Refusal,
     standard,
     statement::{Body, Genesis, Statement},
@@ -74,6 +76,7 @@ const RULES: &str = "rules";
 const STANDARD: &str = "standard";
 /// Freezes, windows, holidays, on-call rotas and absences; there need be none.
 const CALENDARS: &str = "calendars";
+const ISSUERS: &str = "issuers";
 const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
@@ -454,8 +457,8 @@ impl Home {
         self.path.join(GENESIS)
     }
 
-    /// The governance files that `catalog/`, `rules/`, `standard/` and `calendars/` make as they are on the disk now: what a publication puts in
-    /// force. `salt` is as [`Catalog::to_files`] takes it.
+    /// The governance files that `catalog/`, `rules/`, `standard/`, `calendars/` and `issuers/` make as they are on the disk now: what a
+    /// publication puts in force. `salt` is as [`Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
         let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
         let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
@@ -464,6 +467,9 @@ impl Home {
         let calendars = files::calendar_files(&self.path.join(CALENDARS))?;
         for (name, calendar) in written::calendars(&calendars, &catalog)? {
             governance.insert(calendar::path_of(&name), calendar.to_bytes()?);
+        }
+        for (name, issuer) in issuer::written::issuers(&files::issuer_files(&self.path.join(ISSUERS))?)? {
+            governance.insert(issuer::path_of(&name), issuer.to_bytes()?);
         }
         if let Some(keys) = self.named_keys()? {
             governance.insert(SERVER_KEYS.to_owned(), keys.to_bytes()?);

@@ -56,8 +56,24 @@ fn a_reserved_kind_is_newer() {
         let refusal = Statement::parse(other.as_bytes()).unwrap_err();
         assert_eq!(refusal.class, RefusalClass::Newer, "{kind}");
     }
-    let other = approval().replacen("approval:v1", "away:v1", 1);
+    let other = approval().replacen("approval:v1", "observation:v1", 1);
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
-    assert_snapshot!(refusal.to_string(), @"a statement of the kind `away` is newer than this program");
+    assert_snapshot!(refusal.to_string(), @"a statement of the kind `observation` is newer than this program");
     assert_snapshot!(refusal.hint.unwrap(), @"install a newer countersign on this machine; until then nothing is decided here");
+}
+
+/// What people say in their own streams.
+pub fn of_people() -> Vec<Body> {
+    vec![
+        Body::Away(Away { from: Some(START), until: START.plus_secs(60) }),
+        Body::Back(Back { away: [Digest::of("away")].into() }),
+        Body::Delegation(Delegation {
+            from: Some(START),
+            role: "group:payments".parse().unwrap(),
+            targets: targets(&["checkout/production", "search/staging"]),
+            to: id("linus"),
+            until: START.plus_secs(60),
+        }),
+        Body::DelegationEnd(DelegationEnd { delegation: Digest::of("delegation"), of: id("ada"), to: id("linus") }),
+    ]
 }

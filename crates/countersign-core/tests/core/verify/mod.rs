@@ -88,7 +88,7 @@ fn lively() -> World {
     let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
     let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
     let text = world.reason("ada has asked for another owner");
-    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, text, what: found.what })).unwrap();
+    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, seen: None, text, what: found.what })).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     for name in ["barbara-2", "mallory-2"] {
         world.spare(name);
@@ -97,6 +97,10 @@ fn lively() -> World {
     world.recover("ada", &["ada", "grace"], &[("mallory", "mallory-2")]).unwrap();
     let freeze = world.freeze("grace", Scope::default(), 1).unwrap();
     world.thaw(&["grace"], freeze).unwrap();
+    let delegation = world.delegate("grace", "senior", "linus", 7).unwrap();
+    world.end_delegation("linus", ("grace", "linus"), delegation).unwrap();
+    let away = world.away("grace", 7).unwrap();
+    world.back("grace", [away]).unwrap();
     world
 }
 

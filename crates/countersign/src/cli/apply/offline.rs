@@ -23,7 +23,7 @@ use countersign_core::{
 
 use super::super::{
     Global,
-    break_glass::{files_words, whose},
+    break_glass::{files_words, remembered, whose},
     error::CliError,
     output::{self, warn},
     permit,
@@ -95,7 +95,8 @@ impl Alone {
             Some(trust) => trust,
             None => memory.pinned()?.ok_or_else(|| unknown(&global.url))?,
         };
-        let (hand, me) = whose(global, None, &origin)?;
+        let known = remembered(&origin)?;
+        let (hand, me) = whose(global, None, &origin, known.as_deref())?;
         let Hand::Person(_) = &hand else { return Err(unknown(&global.url)) };
         let journal = apply::journal_path(memory.folder(), &hand.fingerprint());
         let copy = memory.folder().join(super::COPY);

@@ -15,7 +15,7 @@ use countersign_core::{
 use countersign_ledger::Envelope;
 use serde_json::json;
 
-use super::{super::output, Args, EXPECTED, confirm, tell, whose};
+use super::{super::output, Args, EXPECTED, confirm, remembered, tell, whose};
 use crate::{
     cli::{
         Global,
@@ -50,7 +50,8 @@ pub fn begin(global: &Global, target: &Target) -> Result<Exit, CliError> {
 
 /// Signs a drill over what the gate drew.
 pub fn sign(global: &Global, args: &Args, drawn: &Drawn) -> Result<Exit, CliError> {
-    let (hand, me) = whose(global, args.me.as_ref(), &drawn.log)?;
+    let known = remembered(&drawn.log)?;
+    let (hand, me) = whose(global, args.me.as_ref(), &drawn.log, known.as_deref())?;
     let countersign_core::subject::Transition::Git(moved) = &drawn.transition else {
         return Err(CliError::new("malformed-drawn", "a drill moves a probe").hint(EXPECTED));
     };
@@ -80,10 +81,21 @@ pub fn read(bytes: &[u8]) -> Option<Part> {
     says(&part).is_some().then_some(part)
 }
 
+/// What is in it.
+pub fn show(global: &Global, part: &Part) -> Result<Exit, CliError> {
+    let lines = says(part).map(lines).unwrap_or_default();
+    match global.format {
+        Format::Json => output::json(&json!({"does": lines}))?,
+        Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
+    }
+    Ok(Exit::Done)
+}
+
 /// The next person signs it.
 pub fn cosign(global: &Global, args: &Args, part: Part, file: &Path) -> Result<Exit, CliError> {
     let Some(said) = says(&part) else { return Err(CliError::new("malformed-drill", "it is no drill").hint(EXPECTED)) };
-    let (hand, me) = whose(global, args.me.as_ref(), &part.signed.statement().header.log)?;
+    let log = &part.signed.statement().header.log;
+    let (hand, me) = whose(global, args.me.as_ref(), log, remembered(log)?.as_deref())?;
     tell(&me, &hand, &lines(said), None);
     confirm(args)?;
     let mine = hand.fingerprint();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     admit,
     change::{Change, PermitRecord},
-    freeze,
+    explain, freeze,
     glass::{self, Broken, GLASS_SECS},
     ids::{ActorId, ChangeId, Nonce, Target},
     permit,
@@ -63,6 +63,21 @@ impl Desk {
         Ok(glass::needed_by_copy(&governance, targets, age))
     }
 
+    /// Governance, with what stands about everybody who revoked a key or whose key was revoked: whoever is named as entitled has to be
+    /// able to sign.
+    fn state_with_everybody(&self) -> Result<State, DeskError> {
+        let mut state = State::part(self.governance()?);
+        let known = self.runtime.block_on(records::know_everybody(&*self.follower.store(), &mut state));
+        known.map_err(|error| self.follower.recorded(error.into()))?;
+        Ok(state)
+    }
+
+    /// How many could open these targets in an emergency.
+    pub fn entitled(&self, targets: &BTreeSet<Target>, now: Time) -> Result<usize, DeskError> {
+        let state = self.state_with_everybody()?;
+        Ok(explain::able(&state, glass::entitled(&state.governance, targets, now), now).len())
+    }
+
     /// Opens for what people signed in an outage, over what this gate drew at `drawn`.
     pub fn open_glass(
         &self,
@@ -86,9 +101,15 @@ impl Desk {
                 "glass-expiry",
                 format!("it is to hold until {}, and what the gate drew is good until {latest}", said.expires_at),
             )
+            .hint("push without it: what is refused prints what this gate draws now, and that is signed anew")
             .into());
         }
-        let mut state = State::part(self.governance()?);
+        if now > said.expires_at {
+            return Err(Refusal::forbidden("glass-expiry", format!("its time was over at {}", said.expires_at))
+                .hint("push without it: what is refused prints what this gate draws now, and that is signed anew")
+                .into());
+        }
+        let mut state = self.state_with_everybody()?;
         self.obey_revocations(&mut state, now)?;
         let blobs = glass.blobs();
         let blob = |digest: &Digest| blobs.get(digest).cloned();
@@ -105,7 +126,7 @@ impl Desk {
         let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
         let broken = record.broken.clone().ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&change.targets, now)?;
-        admit::enough_broke(&state.governance, &said.targets, broken.by.len(), needed, now)?;
+        admit::enough_broke(&state, &said.targets, broken.by.len(), needed, now)?;
         self.goes_over_all(&mut state, &change, &broken, now)?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;
@@ -131,7 +152,7 @@ impl Desk {
         if said.expires_at > drawn.plus_secs(GLASS_SECS) || said.expires_at < now {
             return Err(Refusal::forbidden("glass-expiry", "it is over, or is to hold for longer than an hour").into());
         }
-        let mut state = State::part(self.governance()?);
+        let mut state = self.state_with_everybody()?;
         self.obey_revocations(&mut state, now)?;
         self.load_for(&mut state, &part.signed)?;
         state.foresee(&part.signed, &|_| None, now)?;
@@ -139,7 +160,7 @@ impl Desk {
         let by = first.and_then(|record| record.drilled.as_ref()).map(|drilled| drilled.by.clone());
         let by = by.ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&said.targets, now)?;
-        admit::enough_broke(&state.governance, &said.targets, by.len(), needed, now)?;
+        admit::enough_broke(&state, &said.targets, by.len(), needed, now)?;
         Ok(by)
     }
 

@@ -89,7 +89,8 @@ pub(super) fn judge(
         kept.keep(part).map_err(|refusal| Refused::of(&refusal))?;
     }
     let leaves = Some(judge.desk.leaves()?);
-    let reserved = spend::reserve(&mut journal, &openings, transition, Some(&gate.caller), leaves, clock())?;
+    let reserved =
+        spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), leaves, clock())?;
     eprintln!(
         "countersign: the log is away; decided alone, by what this gate knew {} ago. The log is told when it is back",
         span(age)
