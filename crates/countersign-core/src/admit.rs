@@ -8,6 +8,7 @@
 mod absence;
 mod change;
 mod delegation;
+mod drill;
 mod epoch;
 mod evidence;
 mod files;
@@ -16,6 +17,7 @@ mod freeze;
 mod glass;
 mod governance;
 mod label;
+mod outage;
 mod permit;
 mod publication;
 mod recovery;
@@ -35,6 +37,7 @@ pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub use self::freeze::renewed as freeze_renewed;
 pub(crate) use self::freeze::still_holds as freeze_still_holds;
 pub use self::glass::enough as enough_broke;
+pub use self::outage::may_land_alone;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
@@ -180,7 +183,8 @@ pub fn authenticate<'a>(
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
-        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
+        Body::BreakGlass(said) => glass::need_enough(state, &said.targets, said.nonce.is_some(), &signers, now)?,
+        Body::Drill(said) => glass::need_enough(state, &said.targets, true, &signers, now)?,
         Body::FreezeLift(said) => freeze::need_signatures(state, said, header, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
@@ -213,6 +217,7 @@ pub fn authenticate<'a>(
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::LocalPermit(_)
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)

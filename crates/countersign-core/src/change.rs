@@ -22,7 +22,7 @@ use crate::{
     catalog::Catalog,
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
-    glass::Broken,
+    glass::{Alone, Broken},
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     issuer::ByToken,
     kind::{Kind, Purpose},
@@ -185,6 +185,13 @@ impl Change {
             request.watched_until = watched_until;
         } else if let Some(decision) = self.decisions.last_mut() {
             decision.rollback = rollback;
+        }
+    }
+
+    /// The same of a permit that a gate gave itself in an outage.
+    pub(crate) fn was_alone(&mut self, alone: Option<Alone>) {
+        if let (Some(_), Some(permit)) = (alone, self.permits.last_mut()) {
+            permit.alone = alone;
         }
     }
 
@@ -461,6 +468,7 @@ impl Change {
                     applier: self.decisions.last().and_then(|decided| decided.request.applier.clone()),
                     outcome: None,
                     broken: None,
+                    alone: None,
                     rollback: self.decisions.last().is_some_and(|decision| decision.rollback),
                     reported_at: None,
                     epoch,
@@ -486,11 +494,34 @@ impl Change {
                         overrides: said.overrides.clone(),
                         reason: said.reason,
                     }),
+                    alone: None,
                     rollback: false,
                     reported_at: None,
                     epoch,
                 });
                 self.status = ChangeStatus::Permitted;
+            }
+            Body::LocalPermit(said) => {
+                self.permits.push(PermitRecord {
+                    statement: admitted.payload,
+                    revision: said.revision,
+                    gate: said.gate.clone(),
+                    audience: said.audience.clone(),
+                    transition: said.transition.clone(),
+                    issued_at: said.issued_at,
+                    expires_at: said.expires_at,
+                    applier: said.applier.clone(),
+                    outcome: None,
+                    broken: None,
+                    // Whether the log would have refused it is told by who knows the rest of it.
+                    alone: Some(Alone::default()),
+                    rollback: false,
+                    reported_at: None,
+                    epoch,
+                });
+                if self.status.is_open() {
+                    self.status = ChangeStatus::Permitted;
+                }
             }
             Body::OutcomeReport(report) => {
                 if let Some(permit) = self.permits.iter_mut().find(|permit| permit.statement == report.permit) {
@@ -524,6 +555,7 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Drill(_)
             | Body::Away(_)
             | Body::Back(_)
             | Body::Delegation(_)

@@ -18,8 +18,8 @@ use crate::{
     refusal::Refusal,
     state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
-        governance_stream, person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, LocalPermit, Matter, PermitGrant, Statement,
+        gate_stream, governance_stream, person_stream, target_stream,
     },
 };
 
@@ -99,6 +99,9 @@ impl State {
             in_its_streams(statement, entry)?;
             self.follow(&entry.leaf, entry.hash)?;
             self.note_elsewhere(statement, entry.signed.payload(), entry.leaf.admitted_at)?;
+            if let Body::Drill(_) = statement.body {
+                self.know_who_broke(&entry.signed, entry.leaf.admitted_at);
+            }
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
@@ -153,7 +156,7 @@ impl State {
             self.governance = Arc::new(governance);
         }
         self.apply(&admitted)?;
-        self.know_who_broke(&entry.signed);
+        self.know_who_broke(&entry.signed, at);
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
@@ -219,12 +222,14 @@ impl State {
             | Body::Decided(_)
             | Body::PermitGrant(_)
             | Body::BreakGlass(_)
+            | Body::LocalPermit(_)
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
                 self.take_landing(admitted)?;
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
+                let alone = self.decided_alone(admitted)?;
                 let governance = Arc::clone(&self.governance);
                 let delegated = match &admitted.statement.body {
                     Body::Approval(_) => self.delegated_to(by, admitted.at)?,
@@ -233,6 +238,7 @@ impl State {
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
+                    change.was_alone(alone);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
                     }
@@ -274,6 +280,7 @@ impl State {
             Body::Erasure(Erasure { of: Erased::Person(_), .. })
             | Body::Genesis(_)
             | Body::Epoch(_)
+            | Body::Drill(_)
             // Governance says it.
             | Body::KeyRotation(_)
             | Body::Recovery(_) => {}
@@ -362,6 +369,10 @@ impl State {
                     let rolled = self.target_mut(target).history.rolled_back.iter_mut();
                     rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
                 }
+            }
+            Matter::DrillOverdue { target } => self.know_overdue(target),
+            Matter::LandedAlone { change, targets, .. } => {
+                targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
             }
             Matter::GlassBroken { change, targets, .. } => {
                 for target in targets {
@@ -474,7 +485,8 @@ impl State {
     /// are authenticated and admitted as they will be when the log has them.
     pub fn foresee(&mut self, signed: &Signed, blob: &Blobs<'_>, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
-        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_));
+        let is_one =
+            matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_) | Body::LocalPermit(_) | Body::Drill(_));
         if !is_one || statement.body.governance_subject().is_some() {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
@@ -482,7 +494,7 @@ impl State {
         let found = found(signed, blob)?;
         let authenticated = authenticate(self, signed, None, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
-        self.know_who_broke(signed);
+        self.know_who_broke(signed, now);
         Ok(())
     }
 
@@ -504,16 +516,6 @@ impl State {
             at: now,
             found,
         })
-    }
-
-    /// Everybody who signed what breaks the glass, each with their key.
-    fn know_who_broke(&mut self, signed: &Signed) {
-        let Body::BreakGlass(said) = &signed.statement().body else { return };
-        let governance = Arc::clone(&self.governance);
-        let who = signed.keys().filter_map(|key| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key)));
-        if let Some(change) = self.change_mut(&said.change) {
-            change.broken_by(who.collect());
-        }
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
@@ -542,8 +544,9 @@ impl State {
         match &statement.body {
             Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
             Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
-            Body::PermitGrant(grant) => {
-                needed.extend(about.map(|change| change.inputs(Some(&grant.gate))).transpose()?.unwrap_or_default());
+            Body::Drill(said) => needed.extend(gate_if_any(&said.gate)?),
+            Body::PermitGrant(PermitGrant { gate, .. }) | Body::LocalPermit(LocalPermit { gate, .. }) => {
+                needed.extend(about.map(|change| change.inputs(Some(gate))).transpose()?.unwrap_or_default());
             }
             Body::Decided(_) => {
                 let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);

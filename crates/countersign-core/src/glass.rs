@@ -42,6 +42,15 @@ pub struct Broken {
     pub reason: Digest,
 }
 
+/// That a permit is a gate's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alone {
+    /// Whether the log, as it was when it heard of it, would have refused it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
+}
+
 /// Whether somebody may open this target in an emergency.
 pub fn is_entitled(governance: &Governance, person: &ActorId, target: &Target, now: Time) -> bool {
     let Some(actor) = governance.person(person) else { return false };

@@ -12,7 +12,7 @@ use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ActorId, ChangeId, Target},
+    ids::{ActorId, ChangeId, GateId, Target},
     subject::Subject,
 };
 
@@ -69,6 +69,18 @@ pub struct BrokenGlass {
     pub by: BTreeSet<ActorId>,
     pub change: ChangeId,
     /// Whether nobody was asked yet to look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreviewed: bool,
+}
+
+/// That a gate which could not reach the log landed something by what it knew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandedAlone {
+    pub at: Time,
+    pub change: ChangeId,
+    pub gate: GateId,
+    /// Whether the log would have refused it, and nobody was asked yet to look at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreviewed: bool,
 }
@@ -169,11 +181,13 @@ pub struct LandedRecord {
     pub rolled_back: Vec<RolledBack>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<BrokenGlass>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<LandedAlone>,
 }
 
 impl LandedRecord {
     pub fn is_empty(&self) -> bool {
-        self.landed.is_empty() && self.rolled_back.is_empty() && self.broken.is_empty()
+        self.landed.is_empty() && self.rolled_back.is_empty() && self.broken.is_empty() && self.alone.is_empty()
     }
 
     /// Whether this takes back exactly the last of what landed here.
@@ -221,6 +235,18 @@ impl LandedRecord {
         self.broken.push(broken);
         let forgotten = self.broken.len().saturating_sub(MAX_ROLLED_BACK);
         self.broken.drain(..forgotten);
+    }
+
+    /// Takes what landed in an outage. How many are kept does not hang on what the log would have said.
+    pub(crate) fn land_alone(&mut self, alone: LandedAlone) {
+        self.alone.push(alone);
+        let forgotten = self.alone.len().saturating_sub(MAX_ROLLED_BACK);
+        self.alone.drain(..forgotten);
+    }
+
+    /// Somebody was asked to look at it.
+    pub(crate) fn looks_at_alone(&mut self, change: &ChangeId) {
+        self.alone.iter_mut().filter(|alone| alone.change == *change).for_each(|alone| alone.unreviewed = false);
     }
 
     /// What stands there now no permit put there: nothing is known of before.

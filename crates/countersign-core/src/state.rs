@@ -17,6 +17,7 @@ use crate::{
     catalog::Actor,
     change::{Aside, Change, Revision, is_set_aside},
     delegation::DelegationRecord,
+    drill::Drilled,
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
@@ -177,6 +178,9 @@ pub struct TargetRecord {
     /// What landed lately, and what was rolled back.
     #[serde(default, skip_serializing_if = "LandedRecord::is_empty")]
     pub history: LandedRecord,
+    /// The last drill for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled: Option<Drilled>,
 }
 
 impl TargetRecord {
@@ -185,7 +189,8 @@ impl TargetRecord {
         findings: Vec::new(),
         due: BTreeMap::new(),
         standard: Vec::new(),
-        history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
+        history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new(), alone: Vec::new() },
+        drilled: None,
     };
 }
 

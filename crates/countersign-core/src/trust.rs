@@ -17,6 +17,13 @@ const FRESH_TIER_1_SECS: i64 = 60;
 /// … and on the other tiers.
 const FRESH_OTHERS_SECS: i64 = 5 * 60;
 
+/// How old what a gate has verified may be where it decides alone, on tier 2.
+const OUTAGE_TIER_2_SECS: i64 = 60 * 60;
+/// … and below.
+const OUTAGE_OTHERS_SECS: i64 = 8 * 60 * 60;
+/// Nobody decides for longer by what may be old: a copy of a day takes one more person to break the glass.
+const MAX_OUTAGE_SECS: i64 = 24 * 60 * 60;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
@@ -39,6 +46,9 @@ pub struct Trust {
     /// How old their cosignatures may be.
     #[serde(default, skip_serializing_if = "Freshness::is_default")]
     pub fresh: Freshness,
+    /// How old what a gate has verified may be for it to decide alone, when it cannot reach the log.
+    #[serde(default, skip_serializing_if = "Outage::is_default")]
+    pub outage: Outage,
     /// Plain witnesses, which check consistency alone: told, and never counted as cosigners.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<VerifierKey>,
@@ -49,6 +59,36 @@ pub struct Trust {
 pub struct Freshness {
     pub tier_1_secs: i64,
     pub others_secs: i64,
+}
+
+/// How long a gate goes on deciding by its own copy without the log, by tier, in seconds. Zero: it does not, and only people open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outage {
+    pub tier_1_secs: i64,
+    pub tier_2_secs: i64,
+    pub others_secs: i64,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self { tier_1_secs: 0, tier_2_secs: OUTAGE_TIER_2_SECS, others_secs: OUTAGE_OTHERS_SECS }
+    }
+}
+
+impl Outage {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// For a target of this tier.
+    pub fn secs(&self, tier: Tier) -> i64 {
+        match tier {
+            Tier::HIGHEST => self.tier_1_secs,
+            Tier::SECOND => self.tier_2_secs,
+            _ => self.others_secs,
+        }
+    }
 }
 
 impl Default for Freshness {
@@ -70,7 +110,11 @@ impl Trust {
 
     /// Whether it pins no more than the log: no checkpoint, nobody who vouches for it.
     pub fn demands_nothing(&self) -> bool {
-        self.checkpoint.is_none() && self.cosigners.is_none() && self.witnesses.is_empty() && self.fresh.is_default()
+        self.checkpoint.is_none()
+            && self.cosigners.is_none()
+            && self.witnesses.is_empty()
+            && self.fresh.is_default()
+            && self.outage.is_default()
     }
 }
 
@@ -141,6 +185,10 @@ impl Trust {
         };
         if let Some(witness) = self.witnesses.iter().find(|witness| counts(witness)) {
             return Err(invalid(format!("`{}` is listed as a cosigner and as a plain witness", witness.name())));
+        }
+        let Outage { tier_1_secs, tier_2_secs, others_secs } = self.outage;
+        if [tier_1_secs, tier_2_secs, others_secs].iter().any(|secs| !(0..=MAX_OUTAGE_SECS).contains(secs)) {
+            return Err(invalid(format!("without the log a gate decides for 0 to {MAX_OUTAGE_SECS} seconds")));
         }
         if self.fresh.tier_1_secs < 1 || self.fresh.others_secs < 1 {
             return Err(invalid("a cosignature that may be less than a second old never counts".to_owned()));

@@ -196,6 +196,7 @@ impl Reader<'_> {
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::FreezeLift(_)
+            | Body::Drill(_)
             | Body::Away(_)
             | Body::Back(_)
             | Body::Delegation(_)
@@ -212,6 +213,7 @@ impl Reader<'_> {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::LocalPermit(_)
             | Body::OutcomeReport(_) => return Ok(()),
         };
         let mut gone = BTreeSet::new();

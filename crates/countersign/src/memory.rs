@@ -39,7 +39,7 @@ use thiserror::Error;
 
 use crate::{durable, unix};
 
-pub use self::address::{keep_served_at, served_at};
+pub use self::address::{keep_served_at, only_pinned, served_at};
 
 const VERSION: u32 = 1;
 
@@ -490,7 +490,7 @@ fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, Memor
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::trust::Freshness;
+    use countersign_core::trust::{Freshness, Outage};
     use countersign_ledger::{LogKey, tree::MemoryNodes};
 
     use super::*;
@@ -514,6 +514,7 @@ mod tests {
                 checkpoint: None,
                 cosigners: None,
                 fresh: Freshness::default(),
+                outage: Outage::default(),
                 witnesses: Vec::new(),
             };
             Self { key, nodes: MemoryNodes::new(), trust }

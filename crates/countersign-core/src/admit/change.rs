@@ -9,7 +9,7 @@ use super::{
     files::files,
     glass,
     governance::unknown_target,
-    label, permit, person, publication,
+    label, outage, permit, person, publication,
     second::{may_grant, no_contributor},
     server,
 };
@@ -81,6 +81,8 @@ pub(super) fn about(
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
         Body::OutcomeReport(report) => return permit::outcome(state, change, authenticated, report, now),
+        // As is what it let happen in an outage.
+        Body::LocalPermit(said) => return outage::admit(state, change, authenticated, said, found, now),
         // What was rejected follows its content, whatever became of this change; so does the lifting.
         Body::Rejection(rejection) => return self::rejection(state, authenticated, change, rejection),
         Body::RejectionLift(lift) => return self::lift(state, authenticated, change, lift),
@@ -92,6 +94,7 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
         | Body::Delegation(_)
@@ -151,6 +154,7 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
         | Body::Delegation(_)
@@ -161,6 +165,7 @@ pub(super) fn about(
         | Body::Rejection(_)
         | Body::RejectionLift(_)
         | Body::Comment(_)
+        | Body::LocalPermit(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)

@@ -10,7 +10,7 @@ use crate::{
     escalation::escalated,
     governance::Signer,
     ids::{GateId, Target},
-    landed::{BrokenGlass, RolledBack},
+    landed::{BrokenGlass, LandedAlone, RolledBack},
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
@@ -29,7 +29,7 @@ pub(super) fn finding(
     now: Time,
 ) -> Result<(), Refusal> {
     bears_out(state, authenticated, &finding.what, now)?;
-    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } = &finding.what
+    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } = &finding.what
         && finding.due > now.plus_secs(AFTER_REVIEW_SECS)
     {
         return Err(Refusal::malformed("finding-due", "what somebody did alone is looked at within 72 hours"));
@@ -128,6 +128,8 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         }
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
+        | Matter::LandedAlone { .. }
+        | Matter::DrillOverdue { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(()),
@@ -179,6 +181,30 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                         format!(
                             "nobody broke the glass for {change} on {target} so that nobody was asked to look at it"
                         ),
+                    ));
+                }
+            }
+            match targets.is_empty() || targets.len() > MAX_TARGETS {
+                true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
+        Matter::DrillOverdue { target } => {
+            server(authenticated)?;
+            let drilled = state.target(target)?.and_then(|record| record.drilled.as_ref());
+            match drilled.is_some_and(|drilled| drilled.is_overdue(now) && !drilled.found) {
+                true => Ok(()),
+                false => Err(Refusal::conflict("not-overdue", format!("no drill for {target} is overdue"))),
+            }
+        }
+        Matter::LandedAlone { change, gate, targets } => {
+            server(authenticated)?;
+            let is_it = |alone: &LandedAlone| alone.change == *change && alone.gate == *gate;
+            for target in targets {
+                if !state.target(target)?.is_some_and(|record| record.history.alone.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "not-landed-alone",
+                        format!("gate {gate} has not landed {change} on {target} in an outage"),
                     ));
                 }
             }

@@ -12,7 +12,7 @@ use crate::{
     freeze,
     glass::{self, GLASS_SECS},
     governance::Signer,
-    ids::ActorId,
+    ids::{ActorId, Target},
     kind::MAX_INCIDENT_CHARS,
     permit::MAX_SKEW_SECS,
     refusal::Refusal,
@@ -23,17 +23,17 @@ use crate::{
 /// One person counts once, by whatever keys.
 pub(super) fn need_enough<T>(
     state: &State,
-    said: &BreakGlass,
+    targets: &BTreeSet<Target>,
+    without_the_log: bool,
     signers: &[(Signer, T)],
     now: Time,
 ) -> Result<(), Refusal> {
-    let governance = &*state.governance;
     let mut people = BTreeSet::new();
     for (signer, _) in signers {
         match signer {
             Signer::Actor { id, kind } => {
                 only_people(id, *kind, "break the glass")?;
-                is_entitled(state, said, id, now)?;
+                is_entitled(state, targets, id, now)?;
                 grants(state, id, now)?;
                 people.insert(id);
             }
@@ -42,11 +42,17 @@ pub(super) fn need_enough<T>(
             }
         }
     }
-    enough(state, said, people.len(), glass::needed(governance, &said.targets, said.nonce.is_some()), now)
+    enough(state, targets, people.len(), glass::needed(&state.governance, targets, without_the_log), now)
 }
 
 /// Whether so many people are enough, of whom the last ones are missing.
-pub fn enough(state: &State, said: &BreakGlass, people: usize, needed: usize, now: Time) -> Result<(), Refusal> {
+pub fn enough(
+    state: &State,
+    targets: &BTreeSet<Target>,
+    people: usize,
+    needed: usize,
+    now: Time,
+) -> Result<(), Refusal> {
     if people >= needed {
         return Ok(());
     }
@@ -56,16 +62,16 @@ pub fn enough(state: &State, said: &BreakGlass, people: usize, needed: usize, no
     )
     .hint(format!(
         "let another of them look at it and sign: countersign break-glass --git . --cosign FILE ({})",
-        names(&able(state, glass::entitled(&state.governance, &said.targets, now), now))
+        names(&able(state, glass::entitled(&state.governance, targets, now), now))
     )))
 }
 
-fn is_entitled(state: &State, said: &BreakGlass, id: &ActorId, now: Time) -> Result<(), Refusal> {
+fn is_entitled(state: &State, targets: &BTreeSet<Target>, id: &ActorId, now: Time) -> Result<(), Refusal> {
     let governance = &*state.governance;
-    let Some(target) = said.targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
+    let Some(target) = targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
         return Ok(());
     };
-    let who = able(state, glass::entitled(governance, &said.targets, now), now);
+    let who = able(state, glass::entitled(governance, targets, now), now);
     Err(Refusal::forbidden(
         "not-entitled",
         format!(

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use countersign_ledger::Time;
 
 use super::{
-    Authenticated, absence, delegation, epoch, finding, freeze, person, publication, recovery, revocation, rotation,
+    Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, revocation,
+    rotation,
 };
 use crate::{
     catalog::UnknownTarget,
@@ -24,6 +25,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
         Body::Freeze(said) => freeze::freeze(state, authenticated, said, now),
         Body::FreezeLift(said) => freeze::lift(state, authenticated, said, now),
+        Body::Drill(said) => drill::admit(state, said, now),
         Body::Away(said) => absence::away(state, authenticated, said, now),
         Body::Back(said) => absence::back(state, authenticated, said, now),
         Body::Delegation(said) => delegation::delegation(state, authenticated, said, now),
@@ -53,6 +55,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::BreakGlass(_)
+        | Body::LocalPermit(_)
         | Body::OutcomeReport(_) => Err(Refusal::unknown("unknown-change", "the statement names no change")),
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn audience(
 
 /// A permit of a registered gate is issued as started. Until that gate says how it ended, the same revision is not landed at
 /// another one.
-fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> {
+pub(super) fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> {
     let current = change.current_ref();
     let elsewhere = change.permits.iter().find(|permit| {
         permit.outcome.is_none()
@@ -221,7 +221,9 @@ pub(super) fn outcome(
         // Who runs a command could say so of what they never ran, long after it was withdrawn or rejected. Where the log was cut,
         // it may have lost that it was started.
         (None, OutcomeResult::Applied)
-            if permit.gate.is_its_runners() && permit.epoch == state.governance.record.header_epoch() =>
+            if permit.gate.is_its_runners()
+                && !permit.is_from_an_outage()
+                && permit.epoch == state.governance.record.header_epoch() =>
         {
             may_start(state, change, permit, now)
         }

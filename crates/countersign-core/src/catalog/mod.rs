@@ -134,6 +134,7 @@ pub struct Tier(u8);
 
 impl Tier {
     pub const HIGHEST: Self = Self(1);
+    pub const SECOND: Self = Self(2);
 }
 
 impl TryFrom<u8> for Tier {

@@ -11,7 +11,7 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
-    glass::Broken,
+    glass::{Alone, Broken},
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     issuer::ByToken,
     kind::Documents,
@@ -277,6 +277,9 @@ pub struct PermitRecord {
     /// That it stands on people's word alone, whatever the rules say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<Broken>,
+    /// That a gate decided it alone, in an outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Alone>,
     /// Whether it is of a rollback that one person may do alone: no rejection stops that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
@@ -289,6 +292,11 @@ pub struct PermitRecord {
 }
 
 impl PermitRecord {
+    /// Whether a gate opened for it before the log could be told, so that what came of it is a fact, however late it is told.
+    pub fn is_from_an_outage(&self) -> bool {
+        self.alone.is_some() || self.broken.as_ref().is_some_and(|broken| broken.nonce.is_some())
+    }
+
     /// Whether it was started, and nobody has said how that ended.
     pub fn is_running(&self) -> bool {
         match self.outcome {

@@ -8,7 +8,7 @@ use crate::{
     facts::{GitFacts, Identities},
     governance::Blobs,
     refusal::Refusal,
-    statement::Body,
+    statement::{Body, BreakGlass, LocalPermit},
     subject::{Subject, Transition},
 };
 
@@ -22,7 +22,9 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
         Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
         Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
-        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
+        Body::BreakGlass(BreakGlass { transition, .. }) | Body::LocalPermit(LocalPermit { transition, .. }) => {
+            (None, None, None, Some(transition))
+        }
         // What these say, admission reads in the statement itself.
         Body::Genesis(_)
         | Body::Publication(_)
@@ -31,6 +33,7 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
         | Body::Delegation(_)

@@ -1,19 +1,23 @@
 //! What landed, as its targets remember it: what would take it back, what was rolled back, how often a template was used.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use countersign_ledger::Time;
+use countersign_ledger::{Fingerprint, Time};
 
 use crate::{
+    admit::Signed,
     change::{Admitted, Change, PermitRecord},
-    ids::GateId,
+    drill::Drilled,
+    glass::Alone,
+    ids::{ActorId, GateId, Target},
     kind::Kind,
-    landed::{BrokenGlass, Effect, Landing, RolledBack, all_of},
+    landed::{BrokenGlass, Effect, LandedAlone, Landing, RolledBack, all_of},
+    outage,
     refusal::Refusal,
     rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
     state::State,
-    statement::{Body, OutcomeReport, OutcomeResult, gate_stream},
+    statement::{Body, OutcomeReport, OutcomeResult, gate_stream, target_stream},
     subject::Subject,
     take::is_of_sort,
 };
@@ -25,7 +29,7 @@ impl State {
         let Some(change) = self.change(&report.change)?.cloned() else { return Ok(()) };
         let permit = change.permits.iter().find(|permit| permit.statement == report.permit);
         let (Some(permit), Some(revision)) = (permit, change.revision(&report.revision)) else { return Ok(()) };
-        let failed = match (report.result, permit.is_running(), &revision.subject) {
+        let failed = match (report.result, permit.is_running() || permit.is_from_an_outage(), &revision.subject) {
             (OutcomeResult::Applied, _, _) => false,
             // A command that was started may have done anything. A push that failed has moved nothing.
             (OutcomeResult::Failed, true, Subject::Files(_)) => true,
@@ -61,10 +65,23 @@ impl State {
                 });
             }
         }
+        if let Some(Alone { over }) = permit.alone {
+            for target in &report.targets {
+                let (change, gate) = (change.id.clone(), permit.gate.clone());
+                let alone = LandedAlone { at: admitted.at, change, gate, unreviewed: over };
+                self.target_mut(target).history.land_alone(alone);
+            }
+        }
         if undoes {
             self.remember_rollback(admitted, report, &change, permit);
         }
         Ok(())
+    }
+
+    /// What the log knows of a gate that decided alone.
+    pub(super) fn decided_alone(&self, admitted: &Admitted<'_>) -> Result<Option<Alone>, Refusal> {
+        let Body::LocalPermit(said) = &admitted.statement.body else { return Ok(None) };
+        self.change(&said.change)?.map(|change| outage::heard_of(self, change, said)).transpose()
     }
 
     /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards.
@@ -143,5 +160,37 @@ impl State {
             landed.extend(names.iter().map(used));
         }
         Ok(())
+    }
+
+    /// Everybody who signed what breaks the glass, or a drill of that, each with their key.
+    pub(super) fn know_who_broke(&mut self, signed: &Signed, at: Time) {
+        let governance = Arc::clone(&self.governance);
+        let whose = |key: Fingerprint| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key));
+        let who: BTreeMap<ActorId, Fingerprint> = signed.keys().filter_map(whose).collect();
+        match &signed.statement().body {
+            Body::BreakGlass(said) => {
+                if let Some(change) = self.change_mut(&said.change) {
+                    change.broken_by(who);
+                }
+            }
+            Body::Drill(said) => {
+                // Of a part of a log that has neither gate nor target nothing is kept.
+                let known = |target: &&Target| target_stream(target).is_ok_and(|stream| self.knows(&stream));
+                let targets: Vec<&Target> = said.targets.iter().filter(known).collect();
+                for target in targets {
+                    let by = who.keys().cloned().collect();
+                    let drilled = Drilled { at, by, gate: said.gate.clone(), found: false };
+                    self.target_mut(target).drilled = Some(drilled);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// That somebody was told that the next drill is overdue.
+    pub(super) fn know_overdue(&mut self, target: &Target) {
+        if let Some(drilled) = &mut self.target_mut(target).drilled {
+            drilled.found = true;
+        }
     }
 }

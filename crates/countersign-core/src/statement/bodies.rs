@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Away, Back, BreakGlass, Delegation, DelegationEnd, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header,
-    KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
+    Away, Back, BreakGlass, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer, Freeze, FreezeLift,
+    Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -485,6 +485,7 @@ bodies! {
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
     BreakGlass(BreakGlass) = "break-glass",
+    LocalPermit(LocalPermit) = "local-permit",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
@@ -492,6 +493,7 @@ bodies! {
     FindingAnswer(FindingAnswer) = "finding-answer",
     Freeze(Freeze) = "freeze",
     FreezeLift(FreezeLift) = "freeze-lift",
+    Drill(Drill) = "drill",
     Away(Away) = "away",
     Back(Back) = "back",
     Delegation(Delegation) = "delegation",
@@ -509,7 +511,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "drill",
     "adoption",
 ];
 
@@ -529,6 +530,7 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
             | Self::Delegation(_)
@@ -559,6 +561,7 @@ impl Body {
             Self::Decided(b) => Some((&b.change, &b.revision)),
             Self::PermitGrant(b) => Some((&b.change, &b.revision)),
             Self::BreakGlass(b) => Some((&b.change, &b.revision)),
+            Self::LocalPermit(b) => Some((&b.change, &b.revision)),
             Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
         }
     }
@@ -589,11 +592,13 @@ impl Body {
             Self::Finding(b) => b.text.into_iter().collect(),
             Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::LocalPermit(b) => vec![b.transition.digest],
             Self::BreakGlass(b) => vec![b.reason, b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
             | Self::Delegation(_)
@@ -619,12 +624,14 @@ impl Body {
             Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::LocalPermit(permit) => vec![permit.transition.digest],
             Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
             | Self::Delegation(_)

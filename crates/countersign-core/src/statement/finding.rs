@@ -65,6 +65,10 @@ pub enum Matter {
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
     GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
+    /// Nobody has drilled for a target for too long, where somebody had begun to.
+    DrillOverdue { target: Target },
+    /// A gate landed in an outage, by what it knew, what the log would have refused: over a stop that it could not know.
+    LandedAlone { change: ChangeId, gate: GateId, targets: BTreeSet<Target> },
     /// A gate is set up to watch on a branch what the log has it enforce.
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
@@ -97,6 +101,8 @@ impl Matter {
             Self::AfterReview { .. } => "after-review",
             Self::BranchMoved { .. } => "branch-moved",
             Self::GlassBroken { .. } => "glass-broken",
+            Self::DrillOverdue { .. } => "drill-overdue",
+            Self::LandedAlone { .. } => "landed-alone",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
             Self::RuleSwitched { .. } => "rule-switched",
@@ -108,12 +114,15 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
-            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => format!("{} {change}", self.kind()),
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
+                format!("{} {change}", self.kind())
+            }
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
             }
             Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
+            Self::DrillOverdue { target } => format!("{} {target}", self.kind()),
             Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
             Self::RuleSwitched { off, on, rule, target, changes: _ } => {
                 format!("{} {rule} {target} {off} {on}", self.kind())
@@ -125,9 +134,13 @@ impl Matter {
     /// Whose stream remembers that it is open.
     pub fn of(&self) -> Concerned<'_> {
         match self {
-            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => Concerned::Targets(targets),
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::LandedAlone { targets, .. } => Concerned::Targets(targets),
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
-            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
+            Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
+                Concerned::Target(target)
+            }
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
         }
     }
@@ -135,9 +148,9 @@ impl Matter {
     /// The streams in which it stands besides its own: of whom and what it is about.
     pub(super) fn streams(&self) -> Result<Vec<StreamId>, Refusal> {
         Ok(match self {
-            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => {
-                targets.iter().map(target_stream).collect::<Result<_, _>>()?
-            }
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::LandedAlone { targets, .. } => targets.iter().map(target_stream).collect::<Result<_, _>>()?,
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let mut streams = vec![gate_stream(gate.as_str())?];
                 for target in targets {
@@ -145,7 +158,9 @@ impl Matter {
                 }
                 streams
             }
-            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => vec![target_stream(target)?],
+            Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
+                vec![target_stream(target)?]
+            }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
         })
     }
@@ -153,8 +168,11 @@ impl Matter {
     /// The change that it asks somebody to look at.
     pub const fn change(&self) -> Option<&ChangeId> {
         match self {
-            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => Some(change),
-            Self::BranchMoved { .. }
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
+                Some(change)
+            }
+            Self::DrillOverdue { .. }
+            | Self::BranchMoved { .. }
             | Self::GateMode { .. }
             | Self::NobodyCan { .. }
             | Self::RuleSwitched { .. }
@@ -168,8 +186,11 @@ impl Matter {
             Self::AfterReview { targets, .. }
             | Self::GlassBroken { targets, .. }
             | Self::BranchMoved { targets, .. }
+            | Self::LandedAlone { targets, .. }
             | Self::GateMode { targets, .. } => targets.iter().collect(),
-            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => BTreeSet::from([target]),
+            Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
+                BTreeSet::from([target])
+            }
             Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
         }
     }
@@ -179,7 +200,9 @@ impl Matter {
         match self {
             Self::AfterReview { by, .. } => BTreeSet::from([by]),
             Self::GlassBroken { by, .. } => by.iter().collect(),
-            Self::BranchMoved { .. }
+            Self::LandedAlone { .. }
+            | Self::DrillOverdue { .. }
+            | Self::BranchMoved { .. }
             | Self::GateMode { .. }
             | Self::NobodyCan { .. }
             | Self::RuleSwitched { .. }
@@ -200,10 +223,13 @@ impl Matter {
                 let by = by.iter().map(|by| format!("person/{by}"));
                 std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
             }
-            Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
+            Self::BranchMoved { gate, targets, .. }
+            | Self::LandedAlone { gate, targets, .. }
+            | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
+            Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
                 vec![format!("rule/{rule}"), format!("target/{target}")]
             }
@@ -238,6 +264,11 @@ impl Matter {
                 let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
                 format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
             }
+            Self::LandedAlone { change, gate, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let (targets, change) = (targets.join(", "), change.short());
+                format!("gate {gate} landed {change} on {targets} in an outage, over a stop that it could not know")
+            }
             Self::GateMode { branch, gate, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 let targets = targets.join(", ");
@@ -249,6 +280,9 @@ impl Matter {
                     "rule {rule} was switched off and on again, and meanwhile passed to {target} what it would have stopped: {}",
                     named.join(", ")
                 )
+            }
+            Self::DrillOverdue { target } => {
+                format!("nobody has drilled for 90 days how {target} is opened without the log")
             }
             Self::NobodyCan { rule, target } => format!("nobody can supply what rule {rule} asks of {target}"),
             Self::RevocationUnconfirmed { by, key, of, .. } => {

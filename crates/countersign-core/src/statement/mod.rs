@@ -13,6 +13,7 @@
 
 mod absence;
 mod bodies;
+mod drill;
 mod evidence;
 mod finding;
 mod freeze;
@@ -32,13 +33,14 @@ use serde_json::value::RawValue;
 pub use self::{
     absence::{Away, Back, Delegation, DelegationEnd},
     bodies::*,
+    drill::Drill,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
     freeze::{Freeze, FreezeLift},
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
-    permit::PermitRequest,
+    permit::{LocalPermit, PermitRequest},
 };
 pub use crate::kind::Seen;
 use crate::{
@@ -204,6 +206,7 @@ impl Statement {
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
             Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
+            Body::Drill(b) => vec![named(b.gate.as_str(), &Digest::of(b.nonce.as_str()))],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
             Body::FindingAnswer(b) => vec![named(format!("finding/{}", b.finding), &b.what.same())],
             Body::Erasure(b) => {
@@ -229,6 +232,7 @@ impl Statement {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::LocalPermit(_)
             | Body::OutcomeReport(_) => self
                 .body
                 .about()
@@ -267,6 +271,7 @@ impl Statement {
             Body::KeyRotation(b) => (governance_stream()?, vec![person_stream(&b.of)?]),
             Body::Recovery(b) => (governance_stream()?, b.keys.keys().map(person_stream).collect::<Result<_, _>>()?),
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
+            Body::Drill(b) => (gate_stream(b.gate.as_str())?, target_streams(&b.targets)?),
             Body::Away(_) | Body::Back(_) => (person_stream(&self.header.by)?, Vec::new()),
             Body::Delegation(b) => (person_stream(&self.header.by)?, vec![person_stream(&b.to)?]),
             // Where the delegation stands, whoever of the two ends it.
@@ -296,6 +301,7 @@ impl Statement {
             | Body::GuidanceObservation(GuidanceObservation { change, .. })
             | Body::PermitRequest(PermitRequest { change, .. })
             | Body::Decided(Decided { change, .. })
+            | Body::LocalPermit(LocalPermit { change, .. })
             | Body::PermitGrant(PermitGrant { change, .. }) => (change_stream(change)?, Vec::new()),
         };
         others.retain(|stream| *stream != home);

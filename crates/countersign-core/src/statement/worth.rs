@@ -11,6 +11,7 @@ impl Body {
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
             | Self::Delegation(_)
@@ -36,6 +37,7 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::BreakGlass(_)
+            | Self::LocalPermit(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
@@ -43,6 +45,7 @@ impl Body {
             | Self::FindingAnswer(_) => false,
         }
     }
+
     /// Whether whoever signs it has to be there: it grants something, or makes good what another said. What an absent person's key
     /// signs is none of these. Contributions are, since others judge them, and so are stops; nothing is in the way of recovery.
     pub fn needs_presence(&self) -> bool {
@@ -77,10 +80,12 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::BreakGlass(_)
+            | Self::LocalPermit(_)
             | Self::OutcomeReport(_)
             | Self::Epoch(_)
             | Self::Finding(_)
             | Self::Freeze(_)
+            | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
             | Self::DelegationEnd(_) => false,

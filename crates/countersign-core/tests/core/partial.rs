@@ -170,6 +170,8 @@ enum What {
     RotateLost,
     Recover,
     BreakGlass,
+    LocalPermit,
+    Drill,
     Freeze,
     Away,
     Delegate,
@@ -211,6 +213,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::RotateLost)),
         1 => Just(one(What::Recover)),
         1 => Just(one(What::BreakGlass)),
+        1 => Just(one(What::LocalPermit)),
+        1 => Just(one(What::Drill)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -352,6 +356,8 @@ impl Act {
             What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
             What::Comment => world.remark(&change),
             What::BreakGlass => Body::BreakGlass(world.glass(&change)),
+            What::LocalPermit => Body::LocalPermit(world.local_permit(&change)),
+            What::Drill => Body::Drill(world.drill("search/production")),
             What::Label => {
                 let act = if self.by.is_multiple_of(2) { LabelAct::PutOn } else { LabelAct::TakeOff };
                 Body::Label(Labelling { act, change, labels: ["hold".parse().unwrap()].into(), revision })

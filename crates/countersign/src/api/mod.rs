@@ -31,7 +31,7 @@ use countersign_core::{
     ids::{ActorId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
     state::GateRecord,
-    trust::{Freshness, TRUST_VERSION, Trust},
+    trust::{Freshness, Outage, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{Digest, Fingerprint, Time, tile::TilePath};
 use serde::Deserialize;
@@ -204,6 +204,7 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
             checkpoint: None,
             cosigners: None,
             fresh: Freshness::default(),
+            outage: Outage::default(),
             witnesses: Vec::new(),
         },
         governance: GovernanceInfo {

@@ -1,5 +1,7 @@
 //! `apply`: run a command over exactly the approved bytes.
 
+mod offline;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -10,7 +12,7 @@ use std::{
 use countersign_core::{
     change::Change,
     explain::Explained,
-    ids::ChangeId,
+    ids::{ChangeId, Target},
     statement::{Body, OutcomeReport, OutcomeResult},
     subject::{ApplyTransition, Transition, quoted},
 };
@@ -50,12 +52,13 @@ pub const COPY: &str = "copy";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign apply 9f2c4e6a81d0 --file flags.json -- curl --fail -T flags.json https://flags.example/\n  \
-    countersign apply --resume 9f2c4e6a81d0       # this program was cut off while the command ran\n\n\
+    countersign apply --resume 9f2c4e6a81d0       # this program was cut off while the command ran\n  \
+    countersign apply --target flags/production --file flags.json --offline break-glass.json -- ./push   # the log is away\n\n\
     Exit status: that of the command once it runs (128 and the signal that ended it); 3 if it may not run; 1 on an error\n\
     before.")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "target"])]
     change: Option<ChangePrefix>,
     /// Each file of the change (repeatable).
     #[arg(long, required_unless_present = "resume", value_name = "PATH", num_args = 1..)]
@@ -66,6 +69,12 @@ pub struct Args {
     /// Decide by the change's bundle instead of following the log. Only where trust.json names followers that vouch for it.
     #[arg(long)]
     by_bundle: bool,
+    /// While the log is away: what the files are for, where nobody has proposed them (repeatable).
+    #[arg(long, value_name = "SYSTEM/ENV", conflicts_with_all = ["change", "permit", "by_bundle", "resume"])]
+    target: Vec<Target>,
+    /// While the log is away: run it once on what people signed, which `countersign break-glass --at …` wrote.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["permit", "by_bundle", "resume"])]
+    offline: Option<PathBuf>,
     /// Settle what was cut off here, of this change or of all: it is recorded as failed, since nobody saw how it ended.
     #[arg(long, conflicts_with_all = ["file", "permit", "by_bundle", "command"])]
     resume: bool,
@@ -78,15 +87,42 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let Args { change, file, permit, by_bundle, resume, lost, command } = args;
-    match change {
-        change if resume => self::resume(global, change.as_ref(), lost),
-        Some(change) => {
-            let files = files::read_files(&file)?;
-            apply(global, &change, &files, permit.as_deref(), by_bundle, &command)
-        }
-        None => Err(CliError::usage("which change is to be applied?")),
+    let Args { change, file, target, offline, permit, by_bundle, resume, lost, command } = args;
+    if resume {
+        return self::resume(global, change.as_ref(), lost);
     }
+    let files = files::read_files(&file)?;
+    let transition = transition(&files, &command);
+    let wanted = offline::Wanted { change: change.as_ref(), targets: &target, files: &file, transition: &transition };
+    if let Some(signed) = offline {
+        let mut alone = offline::Alone::open(global)?;
+        begin(&alone.journal)?;
+        let opening = alone.opens(&wanted, &signed)?;
+        return go(global, Gate::Alone, &opening, &transition, &files, &command, &alone.journal);
+    }
+    let Some(change) = &change else {
+        return Err(match global.session() {
+            Ok(_) => CliError::usage("--target is for what nobody could propose, and the log is there")
+                .hint("countersign propose --target SYSTEM/ENV --file … --command COMMAND, then apply that"),
+            Err(away) if away.code == UNREACHABLE => offline::refused(global, &wanted, away),
+            Err(error) => error,
+        });
+    };
+    match apply(global, change, &files, permit.as_deref(), by_bundle, &command) {
+        Err(away) if away.code == UNREACHABLE && !by_bundle => Err(offline::refused(global, &wanted, away)),
+        ended => ended,
+    }
+}
+
+/// As [`CliError`] spells that nobody answers.
+const UNREACHABLE: &str = "unreachable";
+
+fn transition(files: &BTreeMap<String, files::ReadFile>, command: &[String]) -> Transition {
+    Transition::Apply(ApplyTransition {
+        files: files.iter().map(|(name, file)| (name.clone(), Digest::of(&file.bytes))).collect(),
+        executable: files::executable(files),
+        command: command.to_vec(),
+    })
 }
 
 /// Runs the command of a change over files that were read before.
@@ -99,6 +135,13 @@ pub(super) fn over(
     apply(global, change, files, None, false, command)
 }
 
+/// The journal, and copies that another run left behind taken away.
+fn begin(journal: &Path) -> Result<Journal, CliError> {
+    let past = Journal::begin(journal)?;
+    apply::sweep(journal, &past.runs());
+    Ok(past)
+}
+
 fn apply(
     global: &Global,
     change: &ChangePrefix,
@@ -109,47 +152,55 @@ fn apply(
 ) -> Result<Exit, CliError> {
     let session = global.session()?;
     let reading = session.read(change)?;
-    let transition = Transition::Apply(ApplyTransition {
-        files: files.iter().map(|(name, file)| (name.clone(), Digest::of(&file.bytes))).collect(),
-        executable: files::executable(files),
-        command: command.to_vec(),
-    });
-    let id = reading.change().id.clone();
+    let transition = transition(files, command);
     let journal = apply::journal_path(session.log.memory().folder(), &session.speaker.hand.fingerprint());
     let given = permit.map(permit_at).transpose()?;
     {
-        let past = Journal::begin(&journal)?;
-        apply::sweep(&journal, &past.runs());
+        let past = begin(&journal)?;
         if let Some(permit) = &given {
             spend::unspent(&past, permit).map_err(DeskError::from)?;
         }
     }
-    let (mut gate, opening) = match by_bundle {
+    let (gate, opening) = match by_bundle {
         true => open_by_bundle(session, &reading, given, &transition)?,
         false => open_by_copy(session, &reading, given, &transition, &journal)?,
     };
+    go(global, gate, &opening, &transition, files, command, &journal)
+}
+
+/// Runs the command for what opened, and writes down and tells what came of it.
+fn go(
+    global: &Global,
+    mut gate: Gate,
+    opening: &Opening,
+    transition: &Transition,
+    files: &BTreeMap<String, files::ReadFile>,
+    command: &[String],
+    journal: &Path,
+) -> Result<Exit, CliError> {
+    let id = opening.change().id.clone();
     // From here on there is something to settle: a signal is kept for the command, or for after what it would have interrupted.
     let mut held = Held::begin().map_err(|e| CliError::new("failed", format!("cannot listen for signals: {e}")))?;
     let permit = opening.permit().statement;
-    let claim = Claim::take(&journal, &permit)?.ok_or_else(|| still_running(&id, &journal, &permit))?;
+    let claim = Claim::take(journal, &permit)?.ok_or_else(|| still_running(&id, journal, &permit))?;
     let place = Copies::place();
     {
-        let mut journal = Journal::begin(&journal)?;
+        let mut journal = Journal::begin(journal)?;
         let now = clock::now();
-        spend::reserve(&mut journal, &[(std::slice::from_ref(&opening), &transition)], None, None, now)?;
+        spend::reserve(&mut journal, &[(std::slice::from_ref(opening), transition)], None, None, now)?;
         // Where they are to be, before they are: so they are found, whenever this program is cut off.
         journal.write(Event::Copied { permit, folder: place.clone(), at: now })?;
     }
     let copies = match copies(files, command, &place) {
         Ok(copies) => copies,
         Err(error) => {
-            spend::forgo(&mut Journal::open(&journal)?, permit, clock::now())?;
+            spend::forgo(&mut Journal::open(journal)?, permit, clock::now())?;
             return Err(error);
         }
     };
-    start(&mut gate, &opening, &journal)?;
+    start(&mut gate, opening, journal)?;
     if let Some(signal) = held.came() {
-        end(&mut gate, &opening, &journal, OutcomeResult::Failed, None)?;
+        end(&mut gate, opening, journal, OutcomeResult::Failed, None)?;
         let short = id.short();
         return Err(CliError {
             exit: Exit::Command(u8::try_from(128 + signal).unwrap_or(1)),
@@ -162,7 +213,7 @@ fn apply(
     anstream::eprintln!("{} {}", good("running"), printable(&quoted(command)));
     let began = |process| {
         let running = Event::Running { permit, process, at: clock::now() };
-        if let Err(error) = Journal::open(&journal).and_then(|mut journal| journal.write(running)) {
+        if let Err(error) = Journal::open(journal).and_then(|mut journal| journal.write(running)) {
             anstream::eprintln!("{}: {error}", warn("warning"));
         }
     };
@@ -173,7 +224,7 @@ fn apply(
         Ok(status) => (OutcomeResult::Failed, unix::ended_with(*status)),
         Err(_) => (OutcomeResult::Failed, None),
     };
-    end(&mut gate, &opening, &journal, result, code)?;
+    end(&mut gate, opening, journal, result, code)?;
     drop(claim);
     let short = id.short();
     if let (Format::Json, Ok(_)) = (global.format, &status) {
@@ -297,6 +348,7 @@ fn resume(global: &Global, change: Option<&ChangePrefix>, lost: bool) -> Result<
     unfinished.retain(|one| concerns(&one.reservation.change));
     if !unreported.is_empty() || !unfinished.is_empty() || lost {
         let mut desk = follow(session)?;
+        offline::hand_on(&mut desk, &journal)?;
         for one in unfinished {
             unreported.extend(settle(&desk, &journal, one, &mut done)?);
         }
@@ -440,6 +492,8 @@ enum Gate {
     Desk(Box<Desk>),
     /// By bundles.
     Session(Box<Session>),
+    /// On people's word, while the log is away.
+    Alone,
 }
 
 impl Gate {
@@ -451,6 +505,8 @@ impl Gate {
                 spend::NotStarted::Unknown(error) => NotStarted::Unknown(error.into()),
                 spend::NotStarted::After(error) => NotStarted::After(after_the_permit(error)),
             }),
+            // The journal alone says that it starts, and is the authority.
+            Self::Alone => Ok(()),
             Self::Session(session) => {
                 let body = opening.outcome(OutcomeResult::Started, None);
                 let envelope = session.speaker.sign(&session.log.in_front_of(), body);
@@ -481,6 +537,12 @@ impl Gate {
                 told.or_else(|error| followed.and(Err(error))).map_err(CliError::from)
             }
             Self::Session(session) => session.say(opening.outcome(result, exit_status), &[]).map(drop),
+            Self::Alone => {
+                return anstream::eprintln!(
+                    "{}: the log is told when it is back: countersign apply --resume",
+                    warn("note")
+                );
+            }
         };
         if let Err(error) = told {
             anstream::eprintln!(
@@ -519,6 +581,7 @@ fn open_by_copy(
     let (me, key) = (session.speaker.me.clone(), session.speaker.hand.fingerprint());
     let mut desk = follow(session)?;
     // What could not be told before; if the server does not take it now either, it can wait.
+    let _ = offline::hand_on(&mut desk, journal);
     let unreported = Past::read(journal)?.unwrap_or_default().unreported();
     let _ = spend::report(journal, &desk, unreported);
     let change = desk

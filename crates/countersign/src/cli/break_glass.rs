@@ -1,5 +1,7 @@
 //! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
 
+mod drill;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -11,11 +13,11 @@ use countersign_core::{
     freeze::name_of,
     glass::{self, GLASS_SECS},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId},
+    ids::{ActorId, ChangeId, GateId, Oid, Target},
     kind::{Kind, Purpose},
     permit::span,
-    statement::{Body, BreakGlass, Proposal, Seen, Statement},
-    subject::{GitSubject, Subject, SubjectRef, Transition, quoted},
+    statement::{Body, BreakGlass, Proposal, RevisionRef, Seen},
+    subject::{ApplyTransition, GitSubject, Subject, SubjectRef, Transition, quoted},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, Fingerprint};
@@ -52,33 +54,41 @@ use crate::{
 /// Open a gate once in an emergency, whatever the rules say.
 ///
 /// Whoever owns every target and every senior is entitled. The gate opens for one push or one run; somebody else is asked to look at
-/// it afterwards. With the log at hand one person suffices: name the change. Without it, a refused push prints the line to copy
-/// (`--at`): what is signed then is a file, which on tier 1 a second person signs, too, each in a clone of their own.
+/// it afterwards. With the log at hand one person suffices: name the change. Without it, a refused push or `apply` prints the line
+/// to copy (`--at`): what is signed then is a file, which on tier 1 a second person signs, too, each in a clone of their own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign break-glass 9f2c4e6a81d0 --why 'orders fail, INC-4711' --incident INC-4711\n  \
     countersign break-glass --git . --at WORD --why 'orders fail'     the log is away; WORD is from the refused push\n  \
     countersign break-glass --git . --cosign break-glass.json         the second person\n  \
+    countersign break-glass --drill checkout/production               before it is needed\n  \
+    countersign break-glass --file flags.json --at WORD --why 'orders fail'     of a command; WORD is from `apply`\n  \
     git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main\n  \
     countersign gate break-glass REPO break-glass.json                on the gate's machine, where the file is over 64 KiB")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
-    #[arg(required_unless_present_any = ["at", "cosign", "show"], conflicts_with_all = ["at", "cosign", "show"])]
+    #[arg(required_unless_present_any = ["at", "cosign", "show", "drill"], conflicts_with_all = ["at", "cosign", "show"])]
     change: Option<ChangePrefix>,
-    /// What the refused push printed, while the log is away.
-    #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "git")]
+    /// What the refused push, or `apply`, printed while the log is away.
+    #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "content")]
     at: Option<String>,
     /// Sign what another has signed.
-    #[arg(long, value_name = "FILE", requires = "git", conflicts_with = "show")]
+    #[arg(long, value_name = "FILE", requires = "content", conflicts_with = "show")]
     cosign: Option<PathBuf>,
     /// Show what it opens, and sign nothing.
     #[arg(long, value_name = "FILE")]
     show: Option<PathBuf>,
+    /// Exercise it: say how the road of an outage is walked to a probe at the gate of this target, by which nothing happens.
+    #[arg(long, value_name = "SYSTEM/ENV", conflicts_with_all = ["change", "at", "cosign", "show"])]
+    drill: Option<Target>,
     /// Your clone, with the commits.
-    #[arg(long, value_name = "REPO")]
+    #[arg(long, value_name = "REPO", group = "content")]
     git: Option<PathBuf>,
+    /// Each file that the command runs over, while the log is away.
+    #[arg(long, value_name = "PATH", num_args = 1.., group = "content", conflicts_with = "change")]
+    file: Vec<PathBuf>,
     /// Why: kept in the log.
-    #[arg(long, required_unless_present_any = ["cosign", "show"])]
+    #[arg(long, required_unless_present_any = ["cosign", "show", "drill"])]
     why: Option<String>,
     /// The incident, under its name in whatever keeps incidents.
     #[arg(long, value_name = "NAME")]
@@ -89,9 +99,9 @@ pub struct Args {
     /// The freeze that it goes over, as a refusal names it (repeatable); while the log is away, by its whole digest.
     #[arg(long, value_name = "ID")]
     over_freeze: Vec<String>,
-    /// The kind of change, where the log is away.
-    #[arg(long, value_enum, default_value = "code")]
-    kind: KindArg,
+    /// The kind of change, where the log is away [default: code, of a command config]
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
     /// The gate, where more than one guards the repository.
     #[arg(long, value_name = "NAME", requires = "change")]
     gate: Option<GateId>,
@@ -110,6 +120,9 @@ const EXPECTED: &str = "it is the file that `countersign break-glass --at …` w
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    if let Some(target) = &args.drill {
+        return drill::begin(global, target);
+    }
     match (&args.change, &args.at, &args.cosign, &args.show) {
         (Some(change), ..) => with_the_log(global, args, change),
         (None, Some(at), ..) => without_the_log(global, args, at),
@@ -231,60 +244,152 @@ fn confirm(args: &Args) -> Result<(), CliError> {
 }
 
 /// Governance of a log as this machine knew it last.
-fn remembered(origin: &str) -> Result<Option<Arc<Governance>>, CliError> {
+pub(super) fn remembered(origin: &str) -> Result<Option<Arc<Governance>>, CliError> {
     let memory = Memory::of(&memory::place()?, origin);
     let newest = memory.governed().into_iter().max().and_then(|governed| memory.governance(governed));
     Ok(newest.map(|before| before.governance))
 }
 
 /// Who signs, on a machine that cannot ask the log.
-fn who(global: &Global, args: &Args, origin: &str, known: Option<&Governance>) -> Result<(Hand, ActorId), CliError> {
+pub(super) fn whose(
+    global: &Global,
+    named: Option<&ActorId>,
+    origin: &str,
+    known: Option<&Governance>,
+) -> Result<(Hand, ActorId), CliError> {
     let signer = global.signer()?;
     let key = signer.fingerprint();
     let listed = known.and_then(|known| known.catalog.actor_by_key(&key).map(|actor| actor.id.clone()));
-    let me = args.me.clone().or(listed).ok_or_else(|| {
+    let me = named.cloned().or(listed).ok_or_else(|| {
         CliError::new("unknown-key", format!("this machine does not know whose key {key} is in log {origin}"))
             .hint("say who you are in its catalog: --as ID; or pass --key with the one that it lists for you")
     })?;
     Ok((Hand::Person(signer), me))
 }
 
-fn range(drawn: &Drawn, git: &Repository) -> Result<Range, CliError> {
-    let moved = &drawn.transition;
-    let there = |commit: &countersign_core::ids::Oid| git.resolve(commit.as_str());
-    Ok(Range {
-        repository: moved.repository.clone(),
-        branch: moved.reference.clone(),
-        base: there(&moved.old)?,
-        head: there(&moved.new)?,
-    })
+/// What is to happen, computed here from what whoever signs has at hand, and what they look at.
+fn at_hand(args: &Args, transition: &Transition) -> Result<(Computed, Looked), CliError> {
+    match transition {
+        Transition::Git(moved) => {
+            let path = args.git.as_deref().unwrap_or(Path::new("."));
+            let git = Repository::open(path)?;
+            let there = |commit: &Oid| git.resolve(commit.as_str());
+            let range = Range {
+                repository: moved.repository.clone(),
+                branch: moved.reference.clone(),
+                base: there(&moved.old)?,
+                head: there(&moved.new)?,
+            };
+            let (facts, identities) = content::extract_facts(&git, &range, &random::nonce())?;
+            let computed = Computed { links: super::paths::links(&git, &facts)?, ..of_facts(facts, identities) };
+            let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+            Ok((computed, looked))
+        }
+        Transition::Apply(apply) => {
+            let computed = content::over(&args.file, apply.command.clone())?;
+            same_files(&computed.subject, apply)?;
+            let looked = looking::in_files(&computed, Length::Bounded);
+            Ok((computed, looked))
+        }
+    }
+}
+
+/// What is signed is what the gate was asked for.
+fn same_files(subject: &Subject, apply: &ApplyTransition) -> Result<(), CliError> {
+    let is_it = match subject {
+        Subject::Files(here) => here.files == apply.files && here.executable == apply.executable,
+        Subject::Git(_) | Subject::Governance(_) => false,
+    };
+    if is_it {
+        return Ok(());
+    }
+    let asked: Vec<String> = apply.files.iter().map(|(name, digest)| format!("{name} {digest}")).collect();
+    Err(CliError::new("another-subject", "these files are not those that the gate was asked for").hint(format!(
+        "nothing was signed; it is to be run over {}: give them to --file as `apply` was given them",
+        asked.join(", ")
+    )))
 }
 
 fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliError> {
     let drawn = Drawn::read(at)?;
     let now = clock::now();
     if now > drawn.until {
-        let branch = drawn.transition.reference.trim_start_matches("refs/heads/");
-        return Err(CliError::refused("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
-            .hint(format!(
-                "push again, and sign the line that it prints then: git push origin HEAD:{}",
-                quoted(&[branch.to_owned()])
-            )));
+        let again = match &drawn.transition {
+            Transition::Git(moved) => {
+                let branch = moved.reference.trim_start_matches("refs/heads/");
+                format!(
+                    "push again, and sign the line that it prints then: git push origin HEAD:{}",
+                    quoted(&[branch.to_owned()])
+                )
+            }
+            Transition::Apply(_) => "run it again, and sign the line that it prints then".to_owned(),
+        };
+        return Err(
+            CliError::refused("glass-expiry", format!("what the gate drew was good until {}", drawn.until)).hint(again)
+        );
+    }
+    if drawn.drill {
+        return drill::sign(global, args, &drawn);
     }
     let known = remembered(&drawn.log)?;
-    let (hand, me) = who(global, args, &drawn.log, known.as_deref())?;
+    let (hand, me) = whose(global, args.me.as_ref(), &drawn.log, known.as_deref())?;
     if let Some(known) = &known {
         args.over
             .iter()
             .try_for_each(|by| is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
     }
     let over_freezes = whole(&args.over_freeze)?;
-    let path = args.git.as_deref().unwrap_or(Path::new("."));
-    let git = Repository::open(path)?;
-    let (facts, identities) = content::extract_facts(&git, &range(&drawn, &git)?, &random::nonce())?;
-    let computed = Computed { links: super::paths::links(&git, &facts)?, ..of_facts(facts, identities) };
-    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
+    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
+    lines.extend(propose::describe(&computed));
+    lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
+    lines.push(format!("until {}, {}", drawn.until, once(&drawn.transition)));
+    tell(&me, &hand, &lines, Some(&looked));
+    confirm(args)?;
+    let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
+    let (proposal, change, revision) = match drawn.change.clone() {
+        Some((change, revision)) => (None, change, revision),
+        None => {
+            let (body, bytes) = proposal(args, &drawn, &computed, why)?;
+            let part = Part::new(signed(&hand, &me, &log, body)?, bytes)?;
+            let payload = part.signed.payload();
+            (Some(part), ChangeId::of_proposal(&payload), RevisionRef { number: 1, digest: payload })
+        }
+    };
+    let (reason, blob) = submit::reason(why)?;
+    let said = BreakGlass {
+        audience: drawn.audience.clone(),
+        change,
+        expires_at: drawn.until,
+        gate: drawn.gate.clone(),
+        incident: args.incident.clone(),
+        nonce: Some(drawn.nonce.clone()),
+        over_freezes,
+        overrides: args.over.iter().cloned().collect(),
+        reason,
+        revision,
+        seen: if looked.is_whole() { Seen::Computed } else { Seen::None },
+        targets: drawn.targets.clone(),
+        transition: drawn.transition.reference()?,
+    };
+    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![blob, drawn.transition.to_blob()?])?;
+    let glass = Glass::new(proposal, said)?;
+    let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
+    files::write(&file, glass.to_bytes()?)?;
+    told(global, &glass, &file, &[me], drawn.needed, args)
+}
+
+fn once(transition: &Transition) -> &'static str {
+    match transition {
+        Transition::Git(_) => "for this push alone",
+        Transition::Apply(_) => "for one run of this command",
+    }
+}
+
+/// What nobody could propose while the log is away.
+fn proposal(args: &Args, drawn: &Drawn, computed: &Computed, why: &str) -> Result<(Body, Vec<Vec<u8>>), CliError> {
     let text = ProposalText {
         salt: random::nonce(),
         title: format!("break glass: {}", why.lines().next().unwrap_or_default()),
@@ -294,50 +399,23 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         tests: String::new(),
         links: Vec::new(),
     };
-    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
-    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
-    lines.extend(propose::describe(&computed));
-    lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
-    lines.push(format!("until {}, for this push alone", drawn.until));
-    let (reason, reason_blob) = submit::reason(why)?;
-    tell(&me, &hand, &lines, Some(&looked));
-    confirm(args)?;
-    let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
+    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, computed)?;
+    let usual = match drawn.transition {
+        Transition::Git(_) => KindArg::Code,
+        Transition::Apply(_) => KindArg::Config,
+    };
     let proposal = Proposal {
         documents: text.documents(),
         facts,
         identities,
-        kind: Kind::from(args.kind),
+        kind: Kind::from(args.kind.unwrap_or(usual)),
         purpose: Purpose { incident: args.incident.clone(), ..Purpose::default() },
         sponsor: None,
         subject,
         targets: drawn.targets.clone(),
         text: text_digest,
     };
-    let proposal = Part::new(signed(&hand, &me, &log, Body::Proposal(proposal))?, bytes)?;
-    let transition = Transition::Git(drawn.transition.clone());
-    let payload = proposal.signed.payload();
-    let said = BreakGlass {
-        audience: drawn.audience.clone(),
-        change: ChangeId::of_proposal(&payload),
-        expires_at: drawn.until,
-        gate: drawn.gate.clone(),
-        incident: args.incident.clone(),
-        nonce: Some(drawn.nonce.clone()),
-        over_freezes,
-        overrides: args.over.iter().cloned().collect(),
-        reason,
-        revision: countersign_core::statement::RevisionRef { number: 1, digest: payload },
-        seen: if looked.is_whole() { Seen::Computed } else { Seen::None },
-        targets: drawn.targets.clone(),
-        transition: transition.reference()?,
-    };
-    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![reason_blob, transition.to_blob()?])?;
-    let glass = Glass::new(proposal, said)?;
-    let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
-    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
-    files::write(&file, glass.to_bytes()?)?;
-    told(global, &glass, &file, &[me], drawn.needed, &drawn.transition.reference)
+    Ok((Body::Proposal(proposal), bytes))
 }
 
 /// Freezes by whole digests: what the log would tell is away.
@@ -355,9 +433,18 @@ fn of_facts(facts: GitFacts, identities: Identities) -> Computed {
     Computed::as_said(subject_of(&facts), Some((facts, identities)))
 }
 
-fn read(file: &Path) -> Result<Glass, CliError> {
+/// What lies in a file that people sign.
+enum Paper {
+    Glass(Box<Glass>),
+    Drill(Box<Part>),
+}
+
+fn read(file: &Path) -> Result<Paper, CliError> {
     let bytes = files::read(file, MAX_BYTES).map_err(|error| error.expecting(EXPECTED))?;
-    Ok(Glass::read(&bytes)?)
+    match drill::read(&bytes) {
+        Some(part) => Ok(Paper::Drill(Box::new(part))),
+        None => Ok(Paper::Glass(Box::new(Glass::read(&bytes)?))),
+    }
 }
 
 /// What a file opens, in words, from what was signed.
@@ -367,17 +454,16 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     let why = blobs.get(&said.reason).and_then(|blob| Reason::parse(blob).ok()).map(|reason| reason.why);
     let over: Vec<ActorId> = said.overrides.iter().cloned().collect();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
-    let transition = blobs.get(&said.transition.digest).and_then(|blob| Transition::read(&said.transition, blob).ok());
-    lines.extend(match transition {
-        Some(Transition::Git(moved)) => {
-            vec![format!("moves {} of {} from {} to {}", moved.reference, moved.repository, moved.old, moved.new)]
+    let transition = transition(glass)?;
+    lines.push(match &transition {
+        Transition::Git(moved) => {
+            format!("moves {} of {} from {} to {}", moved.reference, moved.repository, moved.old, moved.new)
         }
-        Some(Transition::Apply(apply)) => vec![format!("runs {}", quoted(&apply.command))],
-        None => Vec::new(),
+        Transition::Apply(apply) => format!("runs {}", quoted(&apply.command)),
     });
     lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
     lines.extend(said.over_freezes.iter().map(|freeze| format!("goes over freeze {}", freeze.hex())));
-    lines.push(format!("until {}, for one push", said.expires_at));
+    lines.push(format!("until {}, {}", said.expires_at, once(&transition)));
     lines.push(format!("said by {}", glass.said.signed.statement().header.by));
     Ok(lines)
 }
@@ -395,7 +481,11 @@ fn signers(glass: &Glass, known: Option<&Governance>) -> BTreeMap<Fingerprint, O
 
 /// What is in it, how long it lives, and what is missing.
 fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
-    let glass = read(file)?;
+    let glass = match read(file)? {
+        Paper::Glass(glass) => *glass,
+        Paper::Drill(part) => return drill::show(global, &part),
+    };
+    let opens = transition(&glass)?;
     let said = glass.says()?;
     let known = remembered(&glass.said.signed.statement().header.log)?;
     let mut lines = words(&glass)?;
@@ -414,7 +504,11 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
             "enough have signed, unless the gate's copy of the log is older than a day: then one more".to_owned()
         }
         Some(more) => format!(
-            "{more} more who owns it all or is a senior has to sign: countersign break-glass --git . --cosign {}",
+            "{more} more who owns it all or is a senior has to sign: countersign break-glass {} --cosign {}",
+            match &opens {
+                Transition::Git(_) => "--git .",
+                Transition::Apply(_) => "--file PATH",
+            },
             word(file)
         ),
     });
@@ -437,18 +531,39 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// The next person signs what they computed themselves, in their own clone.
+/// What a file lets happen.
+fn transition(glass: &Glass) -> Result<Transition, CliError> {
+    let said = glass.says()?;
+    let blobs = glass.blobs();
+    let blob = blobs.get(&said.transition.digest).ok_or_else(|| missing("what it lets happen"))?;
+    Ok(Transition::read(&said.transition, blob)?)
+}
+
+fn missing(what: &str) -> CliError {
+    CliError::new("malformed-break-glass", format!("{what} did not come along")).hint(EXPECTED)
+}
+
+/// The next person signs what they computed themselves, of their own files or in their own clone.
 fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
-    let glass = read(file)?;
+    let glass = match read(file)? {
+        Paper::Glass(glass) => *glass,
+        Paper::Drill(part) => return drill::cosign(global, args, *part, file),
+    };
     let known = remembered(&glass.said.signed.statement().header.log)?;
-    let (hand, me) = who(global, args, &glass.said.signed.statement().header.log, known.as_deref())?;
+    let (hand, me) = whose(global, args.me.as_ref(), &glass.said.signed.statement().header.log, known.as_deref())?;
     another_person(&glass, known.as_deref(), &hand, &me)?;
-    let path = args.git.as_deref().unwrap_or(Path::new("."));
-    let computed = computed_again(&glass, path)?;
-    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    let (computed, looked) = match transition(&glass)? {
+        Transition::Git(_) => {
+            let path = args.git.as_deref().unwrap_or(Path::new("."));
+            let computed = computed_again(&glass, path)?;
+            let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+            (computed, looked)
+        }
+        apply @ Transition::Apply(_) => at_hand(args, &apply)?,
+    };
     if !looked.is_whole() {
-        return Err(CliError::refused("unseen", "not all of the content is in this clone")
-            .hint("nothing was signed; fetch it first: git fetch"));
+        return Err(CliError::refused("unseen", "not all of the content is at hand here, or can be looked at")
+            .hint("nothing was signed; of commits: git fetch first"));
     }
     let mut lines = words(&glass)?;
     lines.extend(propose::describe(&computed));
@@ -462,11 +577,7 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let people = glass.said.signed.keys().count() + 1;
     let glass = Glass::new(glass.proposal, Part::new(envelope, glass.said.blobs)?)?;
     files::replace(file, glass.to_bytes()?)?;
-    let reference = match computed.subject {
-        Subject::Git(GitSubject { branch, .. }) => branch,
-        Subject::Files(_) | Subject::Governance(_) => String::new(),
-    };
-    told(global, &glass, file, &[first, me], people, &reference)
+    told(global, &glass, file, &[first, me], people, args)
 }
 
 /// One person counts once, by whatever keys.
@@ -483,12 +594,13 @@ fn another_person(glass: &Glass, known: Option<&Governance>, hand: &Hand, me: &A
 
 /// What the proposal says of its commits, computed here.
 fn computed_again(glass: &Glass, path: &Path) -> Result<Computed, CliError> {
-    let Statement { body: Body::Proposal(proposal), .. } = glass.proposal.signed.statement() else {
+    let proposed = glass.proposal.as_ref().map(|part| &part.signed.statement().body);
+    let Some(Body::Proposal(proposal)) = proposed else {
         return Err(CliError::new("malformed-break-glass", "it proposes nothing").hint(EXPECTED));
     };
     let blobs = glass.blobs();
     let blob = |digest: Option<Digest>| digest.and_then(|digest| blobs.get(&digest));
-    let missing = || CliError::new("malformed-break-glass", "what it proposes did not come along").hint(EXPECTED);
+    let missing = || missing("what it proposes");
     let SubjectRef { digest, .. } = proposal.subject;
     let subject = Subject::read(&proposal.subject, blob(Some(digest)).ok_or_else(missing)?)?;
     let Subject::Git(GitSubject { repository, branch, base, head, .. }) = &subject else {
@@ -517,24 +629,29 @@ fn told(
     file: &Path,
     by: &[ActorId],
     needed: usize,
-    reference: &str,
+    args: &Args,
 ) -> Result<Exit, CliError> {
     let change = glass.says()?.change.clone();
     let signed: BTreeSet<&ActorId> = by.iter().collect();
     let names = output::list(&signed);
     let more = needed.saturating_sub(glass.said.envelope.signatures().len());
-    match global.format {
-        Format::Json => output::json(&json!({"change": change, "file": file, "signed_by": signed, "more": more}))?,
-        Format::Text => {
-            anstream::println!("{} by {names}: {}", good("signed"), word(file));
-            heading("Next");
-            if more > 0 {
-                anstream::println!(
-                    "  another who is entitled, in a clone of their own: countersign break-glass --git . --cosign {}",
-                    word(file)
-                );
-            }
-            let branch = reference.trim_start_matches("refs/heads/");
+    if global.format == Format::Json {
+        output::json(&json!({"change": change, "file": file, "signed_by": signed, "more": more}))?;
+        return Ok(Exit::Done);
+    }
+    anstream::println!("{} by {names}: {}", good("signed"), word(file));
+    heading("Next");
+    let transition = transition(glass)?;
+    let of = match &transition {
+        Transition::Git(_) => "--git .".to_owned(),
+        Transition::Apply(_) => files_words(&args.file),
+    };
+    if more > 0 {
+        anstream::println!("  another who is entitled: countersign break-glass {of} --cosign {}", word(file));
+    }
+    match &transition {
+        Transition::Git(moved) => {
+            let branch = moved.reference.trim_start_matches("refs/heads/");
             match glass.to_bytes()?.len().div_ceil(3).saturating_mul(4) > MAX_CHARS {
                 false => {
                     anstream::println!("  git push -o {GLASS_OPTION}$(base64 -w0 {}) origin HEAD:{branch}", word(file))
@@ -548,6 +665,16 @@ fn told(
                 }
             }
         }
+        Transition::Apply(apply) => {
+            let command = quoted(&apply.command);
+            anstream::println!("  where it was refused: countersign apply {of} --offline {} -- {command}", word(file));
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Files as options of a command line.
+pub(super) fn files_words(files: &[PathBuf]) -> String {
+    let words: Vec<String> = files.iter().map(|file| format!("--file {}", word(file))).collect();
+    words.join(" ")
 }

@@ -20,7 +20,7 @@ use super::{
     paths::{self, Links, submodule},
 };
 use crate::{
-    files::{FilesError, executable, names_no_outside_path, read_files, somewhere},
+    files::{FilesError, ReadFile, executable, names_no_outside_path, read_files, somewhere},
     git::Repository,
 };
 
@@ -237,7 +237,15 @@ fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliErr
         )
         .hint("add --command 'COMMAND', which `countersign apply` will run over a copy of these files"));
     };
-    let command = split_command(command)?;
+    of_read(files, split_command(command)?)
+}
+
+/// The same, of a command whose words are known.
+pub fn over(paths: &[PathBuf], command: Vec<String>) -> Result<Computed, CliError> {
+    of_read(read_files(paths)?, command)
+}
+
+fn of_read(files: BTreeMap<String, ReadFile>, command: Vec<String>) -> Result<Computed, CliError> {
     names_no_outside_path(&command, &files, &somewhere())?;
     let executable = executable(&files);
     let command = Some(command);

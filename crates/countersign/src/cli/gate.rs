@@ -1,5 +1,6 @@
 //! `countersign gate`: makes a bare repository governed, and is what its hooks run.
 
+mod sync;
 mod watching;
 
 use std::{
@@ -75,6 +76,8 @@ enum Command {
     Watch(watching::WatchArgs),
     /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
     Stop(StopArgs),
+    /// Send the log what a gate could not tell it before, without a push
+    Sync(sync::Args),
     /// Hand what people signed in an outage to a gate, where it is too long for a push option
     BreakGlass(BreakGlassArgs),
     /// Take a gate's hooks out of a repository
@@ -232,6 +235,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Command::Enforce(args) => watching::enforce(global, &args),
         Command::Watch(args) => watching::watch(global, &args),
         Command::Stop(args) => run_stop(global, &args),
+        Command::Sync(args) => sync::run(global, &args),
         Command::BreakGlass(args) => run_break_glass(global, &args),
         Command::Uninstall(args) => run_uninstall(global, &args),
         Command::Hook(args) => Ok(run_hook(&args)),
@@ -440,7 +444,13 @@ fn tell_status(status: &Status, repo: &Path) {
     }
     if status.unreported > 0 {
         let outcomes = count(status.unreported, "outcome");
-        anstream::println!("\n{}", warn(format!("{outcomes} not reported yet; the next push does it")));
+        let since = status.unsent.since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+        let next = format!("the next push does it, or: countersign gate sync {}", word(repo));
+        anstream::println!("\n{}", warn(format!("{outcomes} not reported yet{since}; {next}")));
+    }
+    if status.unsent.broken_glass + status.unsent.moved > 0 {
+        let waits = format!("waits to be sent to the log: {}", sync::words(&status.unsent));
+        anstream::println!("\n{}", warn(waits));
     }
     if !status.caught.is_empty() {
         heading("Caught");

@@ -100,6 +100,14 @@ pub fn in_clone(computed: &Computed, clone: &Path, length: Length) -> Result<Loo
     Ok(Looked { shown, seen, why: None })
 }
 
+/// What files bring that were read, of which no log was asked.
+pub fn in_files(computed: &Computed, length: Length) -> Looked {
+    let paths = touched(&computed.subject, None);
+    let shown = show(&paths, &computed.read, length);
+    let seen = if shown.iter().all(Shown::is_whole) { Seen::Computed } else { Seen::None };
+    Looked { shown, seen, why: None }
+}
+
 /// What the present revision would make of each path, compared with what an earlier one would have made of it.
 pub fn since(reading: &Reading, then: u32, origin: Origin<'_>, length: Length) -> Result<Looked, CliError> {
     let earlier = reading.change().revisions.iter().find(|revision| revision.reference.number == then);

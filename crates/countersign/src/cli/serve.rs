@@ -156,7 +156,10 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     }
     loop {
         let raised = tokio::select! {
-            _ = due.tick() => engine.raise_unconfirmed().await,
+            _ = due.tick() => match engine.raise_unconfirmed().await {
+                Ok(unconfirmed) => engine.raise_overdue_drills().await.map(|overdue| overdue + unconfirmed),
+                Err(error) => Err(error),
+            },
             () = engine.governance_moved() => {
                 if let Err(error) = settle(&engine, &home).await {
                     tracing::warn!(%error, "which keys are in force could not be written down; they are when the server starts next");

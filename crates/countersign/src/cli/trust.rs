@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use countersign_core::trust::{Freshness, Trust};
+use countersign_core::trust::{Freshness, Outage, Trust};
 use countersign_ledger::{Cosigner, Quorum, SignedCheckpoint, VerifierKey, checkpoint::MAX_NOTE_BYTES};
 
 use super::{
@@ -102,6 +102,8 @@ enum Command {
     AddWitness(WitnessArgs),
     /// Say how old cosignatures may be
     Fresh(FreshArgs),
+    /// Say how old what a gate verified may be for it to decide alone, while the log is away
+    Outage(OutageArgs),
     /// Demand that the log has what it has now: whoever follows it for the first time has to reach this checkpoint
     Pin(PinArgs),
 }
@@ -147,6 +149,21 @@ struct FreshArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct OutageArgs {
+    /// The trust.json
+    file: PathBuf,
+    /// Seconds for a change that reaches a tier-1 system; 0: only people open it [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    tier_1: Option<i64>,
+    /// Seconds for tier 2 [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    tier_2: Option<i64>,
+    /// Seconds for every other change [default: 28800]
+    #[arg(long, value_name = "SECONDS")]
+    others: Option<i64>,
+}
+
+#[derive(Debug, clap::Args)]
 struct PinArgs {
     /// The trust.json
     file: PathBuf,
@@ -168,6 +185,15 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             let Freshness { tier_1_secs, others_secs } = Freshness::default();
             trust.fresh =
                 Freshness { tier_1_secs: tier_1.unwrap_or(tier_1_secs), others_secs: others.unwrap_or(others_secs) };
+            Ok(())
+        })?,
+        Command::Outage(OutageArgs { file, tier_1, tier_2, others }) => edit(global, &file, |trust| {
+            let Outage { tier_1_secs, tier_2_secs, others_secs } = Outage::default();
+            trust.outage = Outage {
+                tier_1_secs: tier_1.unwrap_or(tier_1_secs),
+                tier_2_secs: tier_2.unwrap_or(tier_2_secs),
+                others_secs: others.unwrap_or(others_secs),
+            };
             Ok(())
         })?,
         Command::Pin(PinArgs { file }) => pin(global, &file)?,
@@ -293,6 +319,7 @@ mod tests {
             checkpoint: None,
             cosigners: None,
             fresh: Freshness::default(),
+            outage: Outage::default(),
             witnesses: Vec::new(),
         };
         let mut add = |cosigner: Cosigner, need| {

@@ -9,11 +9,11 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::did_you_mean,
+    catalog::{Catalog, did_you_mean},
     coverage,
     escalation::escalated,
     governance::Governance,
-    ids::{ActorId, ChangeId, FindingId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, Target},
     landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
     rollback::{AFTER_REVIEW_SECS, reviewers},
@@ -193,15 +193,18 @@ impl Engine {
         let governance = self.governance().await?;
         let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
         let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
+        let mut alone: BTreeMap<ChangeId, GateId> = BTreeMap::new();
         for target in targets {
             let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
             let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
             changes.extend(unreviewed.map(|rolled| (rolled.change.clone(), rolled)));
             let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
             glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
+            let unreviewed = history.alone.into_iter().filter(|alone| alone.unreviewed);
+            alone.extend(unreviewed.map(|alone| (alone.change, alone.gate)));
         }
         let mut found = Vec::new();
-        if glass.is_empty() && changes.is_empty() {
+        if glass.is_empty() && changes.is_empty() && alone.is_empty() {
             return Ok(0);
         }
         // Nobody is asked who cannot answer, and whoever is away only where nobody else is there.
@@ -220,6 +223,12 @@ impl Engine {
             let who = asked(&broken.targets, hands);
             found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
         }
+        for (id, gate) in alone {
+            let Some(landed) = self.change(&id).await? else { continue };
+            let hands = take::contributors(&governance, &landed).all;
+            let who = asked(&landed.targets, hands);
+            found.push((Matter::LandedAlone { change: id, gate, targets: landed.targets }, who));
+        }
         for (id, RolledBack { by, change, restores, .. }) in changes {
             let Some(rollback) = self.change(&id).await? else { continue };
             let mut hands = take::contributors(&governance, &rollback).all;
@@ -231,9 +240,30 @@ impl Engine {
         self.raise(found, now).await
     }
 
+    /// Tells the owners of what somebody had begun to drill for that the next drill is overdue, once. Gives how many.
+    pub async fn raise_overdue_drills(&self) -> Result<usize, EngineError> {
+        let now = self.clock.now()?;
+        let governance = self.governance().await?;
+        let mut found = Vec::new();
+        for target in self.known_targets(&governance.catalog).await? {
+            let drilled = self.target(&target).await?.and_then(|record| record.drilled);
+            if drilled.is_some_and(|drilled| drilled.is_overdue(now) && !drilled.found) {
+                let who = governance.catalog.owners(&target.system).into_iter().take(MAX_LIST).cloned().collect();
+                found.push((Matter::DrillOverdue { target }, who));
+            }
+        }
+        self.raise(found, now).await
+    }
+
     /// The same on every target: whoever was stopped between a landing and this asks when it starts again.
     pub async fn raise_all_after_reviews(&self) -> Result<usize, EngineError> {
-        let catalog = &self.governance().await?.catalog;
+        let governance = self.governance().await?;
+        let targets = self.known_targets(&governance.catalog).await?;
+        self.raise_after_reviews(&targets).await
+    }
+
+    /// Of which the log says something.
+    async fn known_targets(&self, catalog: &Catalog) -> Result<BTreeSet<Target>, EngineError> {
         let (mut targets, mut after) = (BTreeSet::new(), None);
         loop {
             let page = self.store.list(&List { after, ..List::of(records::TARGET, MAX_PAGE) }).await?;
@@ -241,10 +271,9 @@ impl Engine {
             targets.extend(known.filter(|target| catalog.target(target).is_ok()));
             match page.next {
                 Some(next) => after = Some(next),
-                None => break,
+                None => return Ok(targets),
             }
         }
-        self.raise_after_reviews(&targets).await
     }
 
     /// What landed on a target and was not taken back, the last first, and what was rolled back lately.
@@ -286,10 +315,13 @@ impl Engine {
                 who = governance.policy_group().into_iter().cloned().collect();
             }
             let within = match &what {
-                Matter::AfterReview { .. } | Matter::GlassBroken { .. } => AFTER_REVIEW_SECS,
+                Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
+                    AFTER_REVIEW_SECS
+                }
                 Matter::BranchMoved { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }
+                | Matter::DrillOverdue { .. }
                 | Matter::RuleSwitched { .. }
                 | Matter::RevocationUnconfirmed { .. } => ANSWER_WITHIN_SECS,
             };

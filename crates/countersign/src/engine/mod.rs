@@ -576,6 +576,7 @@ impl Engine {
         // What was signed for a gate in an outage comes when that is over: it is told what happened, and proposed what did.
         let may_be_late = match &statement.body {
             Body::BreakGlass(said) => said.nonce.is_some(),
+            Body::LocalPermit(_) | Body::Drill(_) => true,
             Body::Proposal(proposal) => !proposal.subject.is_governance(),
             _ => false,
         };

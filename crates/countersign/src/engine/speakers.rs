@@ -56,6 +56,8 @@ impl Engine {
             let gate = match leaf.body() {
                 Body::PermitRequest(request) => Some(&request.gate),
                 Body::BreakGlass(said) => Some(&said.gate),
+                Body::LocalPermit(said) => Some(&said.gate),
+                Body::Drill(said) => Some(&said.gate),
                 _ => None,
             };
             if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {

@@ -7,11 +7,18 @@ use countersign_core::trust::Trust;
 use countersign_ledger::{SignedCheckpoint, Time, cosignature::Quorum};
 
 use super::{FollowError, Follower, io_error, learned, source::Source};
-use crate::durable;
+use crate::{durable, store};
 
 pub(super) const COSIGNED: &str = "cosigned";
 
 impl Follower {
+    /// When the newest leaf of the copy was admitted, by the log's clock.
+    pub async fn newest_at(&self) -> Result<Option<Time>, FollowError> {
+        let Some(last) = self.size().await?.checked_sub(1) else { return Ok(None) };
+        let leaf = store::leaf_at(&*self.store(), last).await.map_err(|e| self.failed(e))?;
+        Ok(Some(leaf.admitted_at))
+    }
+
     /// The newest checkpoint that others cosigned, in a copy that need not be opened. What cannot be read vouches for nothing.
     pub fn cosigned_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
         let path = folder.join(COSIGNED);

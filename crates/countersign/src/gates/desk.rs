@@ -8,6 +8,7 @@
 //! Invariant: an [`Opening`] is only made from a permit in the gate's own copy, for this gate's key and this transition, on
 //! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
+mod alone;
 pub mod bundle;
 mod glass;
 pub mod spend;
@@ -284,6 +285,18 @@ impl Desk {
         Ok(())
     }
 
+    /// The same while the log is away: what cannot be told even now is kept.
+    pub fn check_alone(&mut self, now: Time) -> Result<(), DeskError> {
+        for stop in self.stops.unchecked()? {
+            if self.by_somebody(&stop, now).is_ok() {
+                self.stops.keep(&stop)?;
+                self.stops.forget_unchecked(&stop)?;
+                self.checked.push(Checked { stop, dropped: None });
+            }
+        }
+        Ok(())
+    }
+
     /// What was found out about stops that were handed over, since this was last asked.
     pub fn checked(&mut self) -> Vec<Checked> {
         std::mem::take(&mut self.checked)
@@ -375,10 +388,25 @@ impl Desk {
 
     /// Runs the rules over this gate's own copy, with the stops that it was handed.
     pub fn judge(&self, change: &Change, now: Time) -> Result<(Change, Judged), DeskError> {
+        let (change, judged, snapshot) = self.judged(change, now)?;
+        // What is denied needs nobody to vouch for it.
+        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
+        match judged.decision.outcome {
+            Outcome::Allow => vouched(&self.follower.trust(), note, &snapshot, now)?,
+            Outcome::Deny => {}
+        }
+        Ok((change, judged))
+    }
+
+    /// The same, whoever vouches for the log.
+    fn judged(&self, change: &Change, now: Time) -> Result<(Change, Judged, Snapshot), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
         let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
-        let leaves = self.followed.as_ref().map_or(0, |followed| followed.checkpoint.size);
+        let leaves = match &self.followed {
+            Some(followed) => followed.checkpoint.size,
+            None => self.leaves()?,
+        };
         let concerns = |stop: &Stop| stop.may_concern(change, &inputs) && !stop.is_of_no_revision(change, leaves);
         for stop in self.stops.all()?.iter().filter(|stop| concerns(stop)) {
             self.load_for(&mut state, stop.signed())?;
@@ -414,13 +442,7 @@ impl Desk {
                 explain::explain(&decision, &state, &change, &presence, now)?
             }
         };
-        // What is denied needs nobody to vouch for it.
-        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
-        match decision.outcome {
-            Outcome::Allow => vouched(&self.follower.trust(), note, &snapshot, now)?,
-            Outcome::Deny => {}
-        }
-        Ok((change, Judged { decision, explanation, handed }))
+        Ok((change, Judged { decision, explanation, handed }, snapshot))
     }
 
     /// Asks for a permit, finds it in the log, and opens. The server takes its time to answer, so that the clock is read again

@@ -7,8 +7,10 @@
 //!  push, with that file ─> checked by the gate's own copy, written down, let through ─> told when the log is back
 //! ```
 //!
+//! The apply gate does the same for a command, on the machine and with the key of whoever runs it.
+//!
 //! The file has the proposal of the change beside what breaks the glass for it, so that both can be in the log afterwards as they
-//! were signed.
+//! were signed. A change that the gate's copy of the log has is named alone.
 
 use std::{
     collections::BTreeMap,
@@ -22,15 +24,16 @@ use base64::{
 };
 use countersign_core::{
     admit::Signed,
-    ids::{GateId, Nonce, Target},
+    ids::{ChangeId, GateId, Nonce, Target},
     refusal::Refusal,
-    statement::{Body, BreakGlass, SeenCheckpoint},
-    subject::GitTransition,
+    statement::{Body, BreakGlass, RevisionRef, SeenCheckpoint},
+    subject::Transition,
 };
 use countersign_ledger::{Digest, Envelope, Fingerprint, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{durable, wire::Submit};
+use super::journal::{Event, Journal, JournalError};
+use crate::{durable, random, wire::Submit};
 
 /// What was handed to a gate, beside its journal.
 const FOLDER: &str = "glass";
@@ -43,8 +46,14 @@ const MAX_KEPT: usize = 100;
 #[serde(deny_unknown_fields)]
 pub struct Drawn {
     pub audience: Fingerprint,
+    /// The change, where the gate's copy of the log has it; else it is proposed by who signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<(ChangeId, RevisionRef)>,
     /// The newest checkpoint that the gate has followed.
     pub checkpoint: SeenCheckpoint,
+    /// It is a drill: what is signed over this opens a probe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
     pub gate: GateId,
@@ -54,8 +63,18 @@ pub struct Drawn {
     pub needed: usize,
     pub nonce: Nonce,
     pub targets: std::collections::BTreeSet<Target>,
-    pub transition: GitTransition,
+    pub transition: Transition,
     pub until: Time,
+}
+
+/// What was drawn for exactly this within the last hour, or something new, which is written down first.
+pub fn draw(journal: &mut Journal, transition: &Transition, now: Time) -> Result<(Nonce, Time), JournalError> {
+    if let Some(drawn) = journal.drawn(transition, now) {
+        return Ok(drawn);
+    }
+    let nonce = random::nonce();
+    journal.write(Event::Drawn { nonce: nonce.clone(), transition: transition.clone(), at: now })?;
+    Ok((nonce, now))
 }
 
 impl Drawn {
@@ -68,7 +87,7 @@ impl Drawn {
     pub fn read(word: &str) -> Result<Self, Refusal> {
         let malformed = || {
             Refusal::malformed("malformed-drawn", "this is not what a gate draws")
-                .hint("copy the whole line that the refused push printed: countersign break-glass --at …")
+                .hint("copy the whole line that what was refused printed: countersign break-glass --at …")
         };
         let bytes = URL_SAFE_NO_PAD.decode(word.trim()).map_err(|_| malformed())?;
         serde_json::from_slice(&bytes).map_err(|_| malformed())
@@ -79,7 +98,8 @@ impl Drawn {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    proposal: Submit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proposal: Option<Submit>,
     said: Submit,
 }
 
@@ -102,7 +122,7 @@ impl Part {
         Ok(Self { signed, envelope, blobs })
     }
 
-    fn of(written: &Submit) -> Result<Self, Refusal> {
+    pub fn of(written: &Submit) -> Result<Self, Refusal> {
         let wrong = |why: String| malformed(&why);
         let envelope = Envelope::parse(written.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         let blobs = written.blobs.iter().map(|blob| STANDARD.decode(blob)).collect::<Result<_, _>>();
@@ -113,7 +133,8 @@ impl Part {
 /// What people signed: a change, and that a gate opens for it.
 #[derive(Clone, Debug)]
 pub struct Glass {
-    pub proposal: Part,
+    /// `None` where the gate's copy of the log has the change.
+    pub proposal: Option<Part>,
     pub said: Part,
 }
 
@@ -123,13 +144,22 @@ fn malformed(why: &str) -> Refusal {
 }
 
 impl Glass {
-    pub fn new(proposal: Part, said: Part) -> Result<Self, Refusal> {
-        let change = proposal.signed.statement().change(&proposal.signed.payload());
+    pub fn new(proposal: Option<Part>, said: Part) -> Result<Self, Refusal> {
         let glass = Self { proposal, said };
-        match (&glass.proposal.signed.statement().body, glass.broken()) {
-            (Body::Proposal(_), Some(broken)) if Some(&broken.change) == change.as_ref() => Ok(glass),
-            _ => Err(malformed("it holds no proposal and what breaks the glass for it")),
+        let proposes = |part: &Part| match part.signed.statement().body {
+            Body::Proposal(_) => part.signed.statement().change(&part.signed.payload()),
+            _ => None,
+        };
+        match (glass.proposal.as_ref().map(proposes), glass.broken()) {
+            (None, Some(_)) => Ok(glass),
+            (Some(Some(change)), Some(broken)) if broken.change == change => Ok(glass),
+            _ => Err(malformed("it does not hold what breaks the glass, and the proposal of that change")),
         }
+    }
+
+    /// In the order in which the log takes them.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.proposal.iter().chain([&self.said])
     }
 
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
@@ -137,12 +167,12 @@ impl Glass {
             return Err(malformed(&format!("it has more than {MAX_BYTES} bytes")));
         }
         let written: Written = serde_json::from_slice(bytes).map_err(|e| malformed(&e.to_string()))?;
-        Self::new(Part::of(&written.proposal)?, Part::of(&written.said)?)
+        Self::new(written.proposal.as_ref().map(Part::of).transpose()?, Part::of(&written.said)?)
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
         let submit = |part: &Part| Submit::new(&part.envelope, &part.blobs);
-        let written = Written { proposal: submit(&self.proposal), said: submit(&self.said) };
+        let written = Written { proposal: self.proposal.as_ref().map(submit), said: submit(&self.said) };
         serde_json::to_vec(&written).map_err(|e| malformed(&e.to_string()))
     }
 
@@ -160,7 +190,7 @@ impl Glass {
 
     /// Every blob that came along, by its digest.
     pub fn blobs(&self) -> BTreeMap<Digest, Vec<u8>> {
-        let all = self.proposal.blobs.iter().chain(&self.said.blobs);
+        let all = self.parts().flat_map(|part| &part.blobs);
         all.map(|blob| (Digest::of(blob), blob.clone())).collect()
     }
 
@@ -180,6 +210,11 @@ impl Kept {
     /// In the folder of a gate.
     pub fn of(gate: &Path) -> Self {
         Self { folder: gate.join(FOLDER) }
+    }
+
+    /// Beside the journal of an apply gate.
+    pub fn beside(journal: &Path) -> Self {
+        Self { folder: journal.with_extension(FOLDER) }
     }
 
     /// In no order that says anything.

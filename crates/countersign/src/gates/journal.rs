@@ -6,6 +6,7 @@
 //! refuses it.
 
 mod shorter;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -136,6 +137,10 @@ pub enum Event {
     },
     /// The log could not be reached: what people sign over who want this moved all the same.
     Drawn { nonce: Nonce, transition: Transition, at: Time },
+    /// A drill was signed over what was drawn, which is used by that.
+    Drilled { nonce: Nonce, at: Time },
+    /// The log could not be reached: the latest moment that the gate knew of then.
+    Away { at: Time },
     /// Somebody has looked at what was found until then, and says what it was.
     Answered {
         why: String,
@@ -356,6 +361,8 @@ impl Past {
             | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Answered { .. } => None,
         })
     }
@@ -460,6 +467,11 @@ impl Past {
         })
     }
 
+    /// Whether a drill was signed over this.
+    pub fn has_drilled(&self, nonce: &Nonce) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Drilled { nonce: of, .. } if of == nonce))
+    }
+
     /// Whether a change was applied here and the log does not have that yet. What the log has, it says itself.
     pub fn has_landed(&self, change: &ChangeId) -> bool {
         let applied = |result: &OutcomeResult| match result {
@@ -497,6 +509,8 @@ impl Past {
                 | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
+                | Event::Away { .. }
+                | Event::Drilled { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -585,6 +599,8 @@ impl Past {
                 | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Drawn { .. }
+                | Event::Away { .. }
+                | Event::Drilled { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -602,6 +618,8 @@ fn is_incident(event: &Event) -> bool {
         | Event::Raised { .. }
         | Event::Watched { .. }
         | Event::Drawn { .. }
+        | Event::Away { .. }
+        | Event::Drilled { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
         | Event::Reported { .. } => false,

@@ -7,6 +7,7 @@
 //! | git | protected branches of a bare repository | `git/` |
 //! | apply | one command over approved files | `apply.rs` |
 
+pub mod alone;
 pub mod apply;
 pub mod desk;
 pub mod git;

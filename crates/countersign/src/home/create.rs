@@ -9,7 +9,7 @@ use countersign_core::{
     ids::ActorId,
     semantics::NEWEST_SEMANTICS,
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
-    trust::{Freshness, TRUST_VERSION, Trust},
+    trust::{Freshness, Outage, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Envelope, Hash, LogKey, SigningKey,
@@ -114,6 +114,7 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
         checkpoint: None,
         cosigners: None,
         fresh: Freshness::default(),
+        outage: Outage::default(),
         witnesses: Vec::new(),
     }
 }

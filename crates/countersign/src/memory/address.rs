@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use countersign_core::trust::Trust;
 use countersign_ledger::Digest;
 
-use super::{MemoryError, io_error};
+use super::{MemoryError, TRUST, io_error};
 use crate::durable;
 
 const ADDRESSES: &str = "addresses";
@@ -17,6 +18,17 @@ const ADDRESSES: &str = "addresses";
 pub fn served_at(place: &Path, url: &str) -> Option<String> {
     let file = address_file(place, url)?;
     fs::read_to_string(file).ok().map(|origin| origin.trim_end().to_owned())
+}
+
+/// The one log that this machine has pinned; `None` where it has pinned none, or several.
+pub fn only_pinned(place: &Path) -> Option<String> {
+    let folders = fs::read_dir(place).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut pinned = folders.filter_map(|folder| {
+        let trust: Trust = serde_json::from_slice(&fs::read(folder.join(TRUST)).ok()?).ok()?;
+        Some(trust.origin)
+    });
+    let one = pinned.next()?;
+    pinned.next().is_none().then_some(one)
 }
 
 /// Keeps which log an address serves.

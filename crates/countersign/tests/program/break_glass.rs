@@ -296,3 +296,26 @@ fn what_was_signed_in_an_outage_opens_one_push_at_one_gate_for_an_hour() {
     outage.push_with("glass.json").passes();
     outage.back();
 }
+
+/// Nobody has to push for the log to hear of it.
+#[test]
+fn what_happened_in_an_outage_is_sent_without_a_push() {
+    let mut outage = Outage::new();
+    outage.world.edit("fix", "checkout/timeout", "30\n");
+    let at = drawn(&outage.world.push(&["HEAD:main"]));
+    let signed = outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]);
+    let change = signed.done()["change"].as_str().unwrap().to_owned();
+    outage.push_with("glass.json").passes();
+    let waits = outage.world.stage.run("gate status shop.git");
+    assert_eq!(waits.status, 3, "{waits}");
+    assert!(waits.stdout.contains("waits to be sent to the log: 1 broken glass, 1 outcome"), "{waits}");
+    outage.world.stage.run("gate sync shop.git --format json").is_refused(1, "server-unreachable");
+    outage.back();
+    let sent = outage.world.stage.run("gate sync shop.git --format json").done();
+    assert_eq!((&sent["waited"]["broken_glass"], &sent["left"]["outcomes"]), (&1.into(), &0.into()), "{sent}");
+    assert_eq!(outage.world.state(&change), "applied");
+    let status = outage.world.stage.run("gate status shop.git");
+    assert_eq!(status.status, 0, "{status}");
+    let again = outage.world.stage.run("gate sync shop.git");
+    assert!(again.stdout.contains("nothing waited to be sent"), "{again}");
+}

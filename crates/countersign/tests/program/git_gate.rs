@@ -460,7 +460,8 @@ fn an_outcome_that_could_not_be_told_is_told_later() {
     assert!(world.stage.command("chmod").arg("755").arg(&hook).status().unwrap().success());
     world.push(&["HEAD:main"]).passes();
     let status = world.stage.run("gate status shop.git");
-    assert!(status.stdout.contains("1 outcome not reported yet; the next push does it"), "{status}");
+    assert!(status.stdout.contains("1 outcome not reported yet since "), "{status}");
+    assert!(status.stdout.contains("the next push does it, or: countersign gate sync shop.git"), "{status}");
     std::fs::remove_file(hook).unwrap();
     std::fs::write(world.stage.path("shop.git/countersign/gate.yaml"), gate).unwrap();
     assert_eq!(world.state(&change), "permitted");

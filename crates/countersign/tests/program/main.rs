@@ -19,6 +19,7 @@ mod cosigning;
 mod coverage;
 mod demo;
 mod doctor;
+mod drill;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;
 mod engine;
@@ -58,6 +59,8 @@ mod material;
 mod modes;
 mod no_text;
 mod notified;
+mod offline;
+mod outage;
 mod pasted;
 mod people;
 mod proxy;

@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 73] = [
+const COMMANDS: [&str; 74] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -34,6 +34,7 @@ const COMMANDS: [&str; 73] = [
     "gate status shop.git",
     "gate stop shop.git --statement STOP",
     "gate stop --apply --statement STOP",
+    "gate sync shop.git",
     "gate uninstall shop.git",
     "identify CHANGE --identity ref --as alice",
     "import home --home imported",

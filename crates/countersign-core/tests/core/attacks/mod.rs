@@ -17,6 +17,7 @@ mod keys;
 mod labels;
 mod loosening;
 mod newcomers;
+mod outage;
 mod permits;
 mod rejections;
 mod rollback;

@@ -37,7 +37,7 @@ use countersign_core::{
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
-    trust::{Freshness, TRUST_VERSION, Trust},
+    trust::{Freshness, Outage, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Draft, Envelope, Hash, LogKey, MemoryNodes, SealedLeaf, SigningKey, StreamId, Time, seal,
@@ -105,6 +105,7 @@ impl World {
             checkpoint: None,
             cosigners: None,
             fresh: Freshness::default(),
+            outage: Outage::default(),
             witnesses: Vec::new(),
         };
         let state = State::genesis(&Entry::parse(&leaves[0].bytes)?, &blob_of(&blobs))?;

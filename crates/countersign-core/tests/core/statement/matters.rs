@@ -29,6 +29,8 @@ pub fn matters() -> Vec<Statement> {
             change: change(),
             targets: targets(&["checkout/production"]),
         }),
+        of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
+        of(Matter::LandedAlone { change: change(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::NobodyCan {
             rule: "owner-approves".parse().unwrap(),
@@ -44,6 +46,20 @@ pub fn matters() -> Vec<Statement> {
         of(revocation(Holder::Person(id("grace")))),
         of(revocation(Holder::Gate(gate()))),
     ]
+}
+
+#[test]
+fn a_reserved_kind_is_newer() {
+    for kind in RESERVED_KINDS {
+        assert!(!KINDS.contains(kind), "{kind} has a body");
+        let other = approval().replacen("approval:v1", &format!("{kind}:v1"), 1);
+        let refusal = Statement::parse(other.as_bytes()).unwrap_err();
+        assert_eq!(refusal.class, RefusalClass::Newer, "{kind}");
+    }
+    let other = approval().replacen("approval:v1", "observation:v1", 1);
+    let refusal = Statement::parse(other.as_bytes()).unwrap_err();
+    assert_snapshot!(refusal.to_string(), @"a statement of the kind `observation` is newer than this program");
+    assert_snapshot!(refusal.hint.unwrap(), @"install a newer countersign on this machine; until then nothing is decided here");
 }
 
 /// What people say in their own streams.

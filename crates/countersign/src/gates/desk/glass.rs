@@ -8,7 +8,7 @@ use countersign_core::{
     change::{Change, PermitRecord},
     explain, freeze,
     glass::{self, Broken, GLASS_SECS},
-    ids::{ActorId, Nonce, Target},
+    ids::{ActorId, ChangeId, Nonce, Target},
     permit,
     refusal::Refusal,
     state::State,
@@ -21,7 +21,7 @@ use super::{Desk, DeskError, Opening};
 use crate::{
     client::ClientError,
     follower::Follower,
-    gates::glass::{Glass, Kept},
+    gates::glass::{Glass, Kept, Part},
     records,
 };
 
@@ -35,6 +35,25 @@ impl Desk {
         let seen = seen.ok_or_else(|| Refusal::conflict("not-followed", "this gate has not followed the log yet"))?;
         let checkpoint = seen.checkpoint();
         Ok((SeenCheckpoint { root: checkpoint.root, size: checkpoint.size }, epoch))
+    }
+
+    /// The one change of this gate's copy whose id begins so.
+    pub fn change_named(&self, prefix: &str) -> Result<Option<Change>, DeskError> {
+        let store = self.follower.store();
+        let found = self.runtime.block_on(store.find(records::CHANGE, prefix, 2));
+        match found.map_err(|e| self.follower.failed(e))?.as_slice() {
+            [] => Ok(None),
+            [(id, _)] => {
+                let id: Result<ChangeId, _> = id.parse();
+                let id = id.map_err(|e| Refusal::malformed("change-damaged", e.to_string()))?;
+                self.change(&id)
+            }
+            [..] => {
+                Err(Refusal::conflict("ambiguous-change", format!("`{prefix}` is the beginning of several changes"))
+                    .hint("type more of its id")
+                    .into())
+            }
+        }
     }
 
     /// How many people open these targets without the log, by the age of this gate's copy.
@@ -94,7 +113,7 @@ impl Desk {
         self.obey_revocations(&mut state, now)?;
         let blobs = glass.blobs();
         let blob = |digest: &Digest| blobs.get(digest).cloned();
-        for part in [&glass.proposal, &glass.said] {
+        for part in glass.parts() {
             self.load_for(&mut state, &part.signed)?;
             let is_there =
                 matches!(part.signed.statement().body, Body::Proposal(_)) && state.change(&said.change)?.is_some();
@@ -107,11 +126,42 @@ impl Desk {
         let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
         let broken = record.broken.clone().ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&change.targets, now)?;
-        admit::enough_broke(&state, said, broken.by.len(), needed, now)?;
+        admit::enough_broke(&state, &said.targets, broken.by.len(), needed, now)?;
         self.goes_over_all(&mut state, &change, &broken, now)?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;
         Ok(Opening { change, permit: record })
+    }
+
+    /// Whether a drill would have opened this gate in an outage. Gives who signed it.
+    pub fn check_drill(
+        &self,
+        part: &Part,
+        (nonce, drawn): (&Nonce, Time),
+        now: Time,
+    ) -> Result<BTreeSet<ActorId>, DeskError> {
+        let Body::Drill(said) = &part.signed.statement().body else { return Err(nothing_opened().into()) };
+        if said.nonce != *nonce || said.audience != self.key() || said.gate != self.gate {
+            return Err(Refusal::forbidden(
+                "another-nonce",
+                "it was signed over what another gate drew, or another time",
+            )
+            .hint("push without it: what is refused prints what this gate draws now")
+            .into());
+        }
+        if said.expires_at > drawn.plus_secs(GLASS_SECS) || said.expires_at < now {
+            return Err(Refusal::forbidden("glass-expiry", "it is over, or is to hold for longer than an hour").into());
+        }
+        let mut state = self.state_with_everybody()?;
+        self.obey_revocations(&mut state, now)?;
+        self.load_for(&mut state, &part.signed)?;
+        state.foresee(&part.signed, &|_| None, now)?;
+        let first = said.targets.first().map(|target| state.target(target)).transpose()?.flatten();
+        let by = first.and_then(|record| record.drilled.as_ref()).map(|drilled| drilled.by.clone());
+        let by = by.ok_or_else(nothing_opened)?;
+        let needed = self.needed_without_the_log(&said.targets, now)?;
+        admit::enough_broke(&state, &said.targets, by.len(), needed, now)?;
+        Ok(by)
     }
 
     /// What people have signed so that exactly this goes at this gate, whatever the rules say.
@@ -229,7 +279,7 @@ impl Desk {
     fn send_glass(&self, glass: &Glass) -> Result<(), ClientError> {
         /// The log has it.
         const IS_THERE: [&str; 2] = ["already-proposed", "replayed"];
-        for part in [&glass.proposal, &glass.said] {
+        for part in glass.parts() {
             match self.client.submit(&part.envelope, &part.blobs) {
                 Ok(_) => {}
                 Err(ClientError::Refused { code, .. }) if IS_THERE.contains(&code.as_str()) => {}

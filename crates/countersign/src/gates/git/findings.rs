@@ -107,6 +107,8 @@ fn is_told(
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
         | Matter::GlassBroken { .. }
+        | Matter::LandedAlone { .. }
+        | Matter::DrillOverdue { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(true),

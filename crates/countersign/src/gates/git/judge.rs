@@ -265,7 +265,7 @@ impl Judge<'_> {
         Ok(opening)
     }
 
-    fn refused(&self, change: &Change, error: DeskError) -> GateError {
+    pub fn refused(&self, change: &Change, error: DeskError) -> GateError {
         match error {
             DeskError::Denied(judged) => self.denied(change, &judged).into(),
             DeskError::Refused(refusal) => Refused::of(&refusal).about(&change.id).into(),

@@ -25,7 +25,9 @@
 //! Out of scope: whoever can write to the repository's files can take the hooks away. That shows as a branch that stands
 //! where no permit has put it.
 
+mod alone;
 pub mod config;
+pub mod drill;
 mod examine;
 mod findings;
 pub mod hooks;
@@ -45,6 +47,7 @@ pub mod standing;
 pub mod status;
 pub mod transaction;
 pub mod uninstall;
+pub mod unsent;
 pub mod versions;
 pub mod watch;
 

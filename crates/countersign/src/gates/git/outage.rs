@@ -4,27 +4,23 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{
-    glass::GLASS_SECS,
-    subject::{GitTransition, Transition},
-};
+use countersign_core::{glass::GLASS_SECS, subject::Transition};
 use countersign_ledger::{Envelope, Time};
 
 use super::{
-    FOLDER, GateError, GitGate,
+    FOLDER, GateError, GitGate, alone, drill,
     examine::Push,
     judge::Judge,
-    receive::begins_at_the_tip,
+    receive::{begins_at_the_tip, closed},
     refused::{Refused, shell_word},
 };
 use crate::{
     clock::Clock,
     gates::{
-        desk::{Desk, spend},
-        glass::{Drawn, Glass, Kept},
-        journal::{Event, Journal, Reservation},
+        desk::{Desk, DeskError, spend},
+        glass::{Drawn, Glass, Kept, draw},
+        journal::Reservation,
     },
-    random,
 };
 
 /// `git push -o countersign-break-glass=BASE64`: what `countersign break-glass --at …` wrote.
@@ -69,11 +65,14 @@ pub(super) fn judge(
     push: &Push<'_>,
     transition: &Transition,
     desk: &mut Desk,
-    away: GateError,
+    away: DeskError,
     brought: &[Envelope],
     clock: Clock<'_>,
 ) -> Result<Vec<Reservation>, GateError> {
     let gate = push.gate;
+    let is_away = alone::is_away(&away);
+    let away = closed(away.into());
+    desk.check_alone(clock())?;
     let reference = transition.reference()?;
     let mut all = kept(gate).all().map_err(|refusal| Refused::of(&refusal))?;
     all.retain(|glass| glass.says().is_ok_and(|said| said.transition == reference));
@@ -89,6 +88,10 @@ pub(super) fn judge(
     let away = match why_not {
         Some(error @ GateError::Refused(_)) => error,
         Some(error) => return Err(error),
+        None if is_away => match alone::judge(push, transition, desk, clock) {
+            Ok(reserved) => return Ok(reserved),
+            Err(why) => nor_alone(away, why),
+        },
         None => away,
     };
     Err(how(push, transition, desk, away, clock()))
@@ -108,7 +111,7 @@ fn open(
             .command(format!("git push origin HEAD:{}", shell_word(push.branch.short())))
     })?;
     let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
-        crate::gates::desk::DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+        DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
         other => other.into(),
     })?;
     let brought = glass.blobs();
@@ -127,6 +130,17 @@ fn open(
         by.join(" and ")
     );
     Ok(reserved)
+}
+
+/// Why this gate does not decide it alone either.
+fn nor_alone(away: GateError, why: GateError) -> GateError {
+    let GateError::Refused(refused) = away else { return away };
+    match why {
+        GateError::Refused(why) => {
+            refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)).into()
+        }
+        other => refused.note(format!("nor does it decide this alone: {other}")).into(),
+    }
 }
 
 /// The refusal, with the lines by which people open it all the same.
@@ -149,25 +163,26 @@ fn lines(
     now: Time,
 ) -> Result<Option<(String, Vec<String>)>, GateError> {
     let gate = push.gate;
-    let Transition::Git(moved) = transition else { return Ok(None) };
     let targets = push.targets()?;
     let needed = desk.needed_without_the_log(&targets, now)?;
     if desk.entitled(&targets, now)? < needed {
         return Ok(None);
     }
     let (checkpoint, epoch) = desk.in_front_of()?;
-    let (nonce, at) = draw(gate, transition, now)?;
+    let (nonce, at) = draw(&mut gate.journal()?, transition, now)?;
     let until = at.plus_secs(GLASS_SECS);
     let drawn = Drawn {
         audience: desk.key(),
+        change: None,
         checkpoint,
+        drill: false,
         epoch,
         gate: gate.config().name.clone(),
         log: gate.trust().origin.clone(),
         needed,
         nonce,
         targets: targets.clone(),
-        transition: GitTransition::clone(moved),
+        transition: transition.clone(),
         until,
     };
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -186,36 +201,15 @@ fn lines(
     Ok(Some((note, commands)))
 }
 
-/// What was drawn for this very push, or something new.
-fn draw(gate: &GitGate, transition: &Transition, now: Time) -> Result<(countersign_core::ids::Nonce, Time), GateError> {
-    let mut journal = gate.journal()?;
-    if let Some(drawn) = journal.drawn(transition, now) {
-        return Ok(drawn);
-    }
-    let nonce = random::nonce();
-    journal.write(Event::Drawn { nonce: nonce.clone(), transition: transition.clone(), at: now })?;
-    Ok((nonce, now))
-}
-
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
     let kept = kept(gate);
+    alone::hand_on(gate, desk, now)?;
+    drill::hand_on(gate, desk)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
-        let mut journal: Journal = gate.journal()?;
         let permit = glass.said.signed.payload();
-        let landed = journal.unreported().into_iter().find(|(reservation, ..)| reservation.permit == permit);
-        if let Some((Reservation { transition: Transition::Git(moved), .. }, ..)) = landed {
-            eprintln!("countersign: the log does not take what broke the glass: {why}");
-            let moved = Event::Moved {
-                reference: moved.reference,
-                from: moved.old,
-                to: Some(moved.new),
-                at: now,
-                account: None,
-                since: None,
-            };
-            journal.write_all(vec![Event::Reported { permit }, moved])?;
-        }
+        eprintln!("countersign: the log does not take what broke the glass: {why}");
+        alone::lost(gate, permit, now)?;
         kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
     }
     Ok(())

@@ -2,11 +2,11 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::Oid;
+use countersign_core::{drill::PROBE, ids::Oid};
 use countersign_ledger::{Envelope, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
-    FOLDER, GateError, GitGate, Update, Value,
+    FOLDER, GateError, GitGate, Update, Value, drill,
     examine::Push,
     findings,
     judge::Judge,
@@ -53,6 +53,9 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
+    if updates.iter().any(|update| update.reference == PROBE) {
+        return drill::judge(gate, updates, options, clock).map(|()| Vec::new());
+    }
     let brought = outage::take(gate, options)?;
     let guarding = gate.config.guarding();
     if !guarding.branches.is_empty()
@@ -123,7 +126,7 @@ pub(super) fn begins_at_the_tip(gate: &GitGate, reference: &str, old: &Oid) -> R
 }
 
 /// Whatever goes wrong keeps the gate shut. A developer is told in the same form as a refusal.
-fn closed(error: GateError) -> GateError {
+pub(super) fn closed(error: GateError) -> GateError {
     match error {
         GateError::Client(ClientError::Unreachable { url, .. })
         | GateError::Desk(
@@ -174,7 +177,7 @@ fn judge(
 
     let mut desk = gate.desk()?;
     if let Err(error) = desk.follow(clock()) {
-        return outage::judge(&push, &transition, &mut desk, closed(error.into()), brought, clock);
+        return outage::judge(&push, &transition, &mut desk, error, brought, clock);
     }
     if let Some(who) = pusher::of(&push, &desk)? {
         desk.applied_by(who);

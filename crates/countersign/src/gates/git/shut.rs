@@ -55,7 +55,7 @@ fn lost(record: &GateRecord, key: &Fingerprint, now: Time) -> Option<String> {
 }
 
 /// A revocation that the log does not have yet.
-fn handed(gate: &GitGate, key: &Fingerprint) -> Result<Option<String>, GateError> {
+pub(super) fn handed(gate: &GitGate, key: &Fingerprint) -> Result<Option<String>, GateError> {
     let stops = Stops::beside(&gate.config.copy).all()?;
     let takes = |body: &Body| matches!(body, Body::KeyRevocation(revocation) if revocation.key == *key);
     let by =

@@ -21,6 +21,7 @@ use tokio::runtime::Builder;
 use super::{
     GateError, GitGate, hooks, remarks, shut,
     standing::{self, Standing},
+    unsent::Unsent,
     versions::{self, Versions},
     watch,
 };
@@ -62,6 +63,8 @@ pub struct Status {
     pub unchecked: Vec<String>,
     /// Outcomes that the log does not have yet.
     pub unreported: usize,
+    /// All that it does not have yet.
+    pub unsent: Unsent,
     /// What moved, or would have moved, a protected branch without a permit, and what was said of it.
     pub caught: Vec<Incident>,
     /// What is missing for the gate to work at all, or to be asked.
@@ -116,6 +119,8 @@ impl Incident {
             | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Copied { .. }
             | Event::Running { .. }
             | Event::Reported { .. } => None,
@@ -222,6 +227,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         handed: Stops::beside(&config.copy).all()?.iter().map(Stop::words).collect(),
         unchecked: Stops::beside(&config.copy).unchecked()?.iter().map(Stop::words).collect(),
         unreported: journal.unreported().len() + landed,
+        unsent: Unsent::of(gate, &journal)?,
         caught: journal.incidents().filter_map(Incident::of).collect(),
         unanswered: journal.unanswered().next().is_some(),
         problems,

@@ -48,6 +48,8 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
             | Event::Caught { .. }
             | Event::Raised { .. }
             | Event::Drawn { .. }
+            | Event::Away { .. }
+            | Event::Drilled { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -92,7 +94,9 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
         | Event::Running { permit, .. }
         | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } | Event::Watched { .. } => false,
-        Event::Drawn { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
+        // The latest moment of all is remembered.
+        Event::Away { at } => *at >= now,
+        Event::Drawn { at, .. } | Event::Drilled { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
         Event::Raised { .. } => {
             older -= 1;
             older < MAX_INCIDENTS
@@ -122,6 +126,8 @@ pub(super) fn time_of(event: &Event) -> Option<Time> {
         | Event::Raised { at, .. }
         | Event::Watched { at, .. }
         | Event::Drawn { at, .. }
+        | Event::Away { at }
+        | Event::Drilled { at, .. }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }

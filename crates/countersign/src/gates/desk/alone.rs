@@ -1,0 +1,156 @@
+//! Deciding alone, while the log cannot be reached: by this gate's own copy, as long as what it verified is young enough for the tier,
+//! with the stops that were handed to it, by the same rules.
+//!
+//! Cutting a gate's network gains nobody anything: what counts as young is told by cosigners' times where `trust.json` names some,
+//! else by when this gate has followed, and the moment is the latest that it knows of, whatever its clock says now.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    admit::may_land_alone,
+    catalog::Tier,
+    change::{Change, PermitRecord},
+    decision::Outcome,
+    ids::Target,
+    permit::{self, PERMIT_SECS, span},
+    refusal::Refusal,
+    snapshot::Applier,
+    state::State,
+    statement::{Body, LocalPermit},
+    subject::Transition,
+    trust::Vouching,
+};
+use countersign_ledger::{Digest, Time};
+
+use super::{Desk, DeskError, Opening};
+use crate::{
+    client::ClientError,
+    follower::Follower,
+    gates::{alone::Kept, glass::Part},
+    speaker::{InFrontOf, signed},
+};
+
+impl Desk {
+    /// The latest moment that this copy of the log knows of, if that is later than the clock says: a clock that was set back makes
+    /// nothing younger.
+    pub fn latest(&self, clock: Time) -> Result<Time, DeskError> {
+        let followed = Follower::followed_in(self.follower.folder());
+        let newest = self.runtime.block_on(self.follower.newest_at())?;
+        Ok([followed, newest].into_iter().flatten().fold(clock, Time::max))
+    }
+
+    /// Whether what this gate verified is young enough for it to decide alone about these targets. Gives its age in seconds.
+    pub fn may_decide_alone(&self, targets: &BTreeSet<Target>, latest: Time) -> Result<i64, DeskError> {
+        let governance = self.governance()?;
+        let trust = self.follower.trust();
+        // What the catalog does not know is taken for the most important.
+        let tier = |target: &Target| {
+            governance.catalog.systems.get(&target.system).map_or(Tier::HIGHEST, |system| system.tier)
+        };
+        let strictest = targets.iter().map(tier).min().unwrap_or(Tier::HIGHEST);
+        let limit = trust.outage.secs(strictest);
+        let tier = u8::from(strictest);
+        if limit == 0 {
+            return Err(Refusal::forbidden(
+                "not-alone",
+                format!("on tier {tier} it decides nothing alone while the log is away"),
+            )
+            .into());
+        }
+        let too_old = |what: String| {
+            Refusal::forbidden(
+                "copy-too-old",
+                format!("{what}; alone it decides on tier {tier} by what is {} old at the most", span(limit)),
+            )
+        };
+        let followed = Follower::followed_in(self.follower.folder());
+        let Some(followed) = followed else { return Err(too_old("it has never followed the log".to_owned()).into()) };
+        let age = latest.secs_since(followed);
+        let cosigned = Follower::cosigned_in(self.follower.folder(), &trust)?;
+        match trust.vouching(cosigned.as_ref(), latest, u64::try_from(limit).unwrap_or(0)) {
+            // That it has followed it says itself.
+            Vouching::Nobody if age <= limit => Ok(age.max(0)),
+            Vouching::Nobody => Err(too_old(format!("it last followed the log {} ago", span(age))).into()),
+            // They vouch that the log stood where this gate has followed it.
+            Vouching::Enough { .. } if age <= limit => Ok(age.max(0)),
+            Vouching::Enough { .. } => Err(too_old(format!("it last followed the log {} ago", span(age))).into()),
+            Vouching::Short(error) => Err(too_old(error.to_string()).into()),
+        }
+    }
+
+    /// Decides by what this gate knows and signs that. It opens nothing before it was kept and written down.
+    pub fn open_alone(
+        &self,
+        change: &Change,
+        transition: &Transition,
+        latest: Time,
+    ) -> Result<(Opening, Part), DeskError> {
+        may_land_alone(change, &self.gate)?;
+        let (change, judged, _) = self.judged(change, latest)?;
+        match judged.decision.outcome {
+            Outcome::Allow => {}
+            Outcome::Deny => return Err(DeskError::Denied(Box::new(judged))),
+        }
+        change.fits(transition)?;
+        let revision = change
+            .current_ref()
+            .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
+        let said = LocalPermit {
+            applier: match &self.applier {
+                Applier::Is(who) => Some(who.clone()),
+                Applier::Unknown => None,
+            },
+            audience: self.key(),
+            change: change.id.clone(),
+            expires_at: latest.plus_secs(PERMIT_SECS),
+            gate: self.gate.clone(),
+            issued_at: latest,
+            revision,
+            targets: change.targets.clone(),
+            transition: transition.reference()?,
+        };
+        let (checkpoint, epoch) = self.in_front_of()?;
+        let log = InFrontOf { origin: self.follower.trust().origin.clone(), checkpoint, epoch };
+        let envelope = signed(&self.hand, &self.me, &log, Body::LocalPermit(said))?;
+        let part = Part::new(envelope, vec![transition.to_blob()?])?;
+        // As the log will take it: with a key that holds, as far as is known here.
+        let mut state = State::part(self.governance()?);
+        self.load_for(&mut state, &part.signed)?;
+        let blob = |digest: &Digest| part.blobs.iter().find(|blob| Digest::of(blob) == *digest).cloned();
+        state.foresee(&part.signed, &blob, latest)?;
+        let permit = part.signed.payload();
+        let taken = state
+            .change(&change.id)?
+            .and_then(|change| change.permits.iter().find(|record| record.statement == permit).cloned());
+        let record: PermitRecord =
+            taken.ok_or_else(|| Refusal::conflict("nothing-opened", "what was signed opens nothing"))?;
+        permit::check_lease(&record, &self.key(), &transition.reference()?, latest)?;
+        Ok((Opening { change, permit: record }, part))
+    }
+
+    /// Whether it would open still, with what was handed over since.
+    pub fn still_opens_alone(&self, change: &Change, latest: Time) -> Result<(), DeskError> {
+        let (_, judged, _) = self.judged(change, latest)?;
+        match judged.decision.outcome {
+            Outcome::Allow => Ok(()),
+            Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
+        }
+    }
+
+    /// Sends the log what this gate decided alone and acted on; gives what it does not take, and why.
+    pub fn hand_on_alone(&self, kept: &Kept, acted: &BTreeSet<Digest>) -> Result<Vec<(Part, String)>, DeskError> {
+        let mut lost = Vec::new();
+        for part in kept.all()? {
+            if !acted.contains(&part.signed.payload()) {
+                continue;
+            }
+            match self.client.submit(&part.envelope, &part.blobs) {
+                Ok(_) => kept.forget(&part)?,
+                Err(ClientError::Refused { code, .. }) if code == "replayed" => kept.forget(&part)?,
+                Err(ClientError::Refused { message, class: Some(_), .. }) => lost.push((part, message)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(lost)
+    }
+}
