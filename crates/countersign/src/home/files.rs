@@ -9,7 +9,7 @@ use std::{
 
 use countersign_core::{
     calendar::{self, written},
-    cases, catalog, rules,
+    cases, catalog, governance, rules,
     subject::quoted,
 };
 use zeroize::Zeroizing;
@@ -184,6 +184,8 @@ pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeEr
             _ if name.starts_with('.') => continue,
             Some((_, "yaml")) => written::MAX_YAML_BYTES,
             Some((_, "ics")) => calendar::MAX_ICS_BYTES,
+            // As the log has it.
+            Some((_, "json")) => governance::MAX_FILE_BYTES,
             Some((_, "yml")) => {
                 return Err(
                     HomeError::invalid(&entry.path(), "a calendar's words are in a .yaml file").hint("rename it")

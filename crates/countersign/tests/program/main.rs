@@ -24,6 +24,7 @@ mod engine;
 mod epoch;
 mod erase;
 mod evidence;
+mod folder;
 mod foreign;
 mod freezes;
 mod git_duplicates;
