@@ -7,7 +7,7 @@
 //! What this cannot see is a tail that the server leaves out: a bundle proves presence. Who must not miss a rejection or a
 //! revocation follows the log, as gates do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     change::{Change, Revision},
@@ -116,6 +116,22 @@ impl Reading {
         let snapshot = Snapshot::take(&self.state, &self.change, self.now)?;
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
         explain::could_supply(&decision, &self.state, &self.change, &self.state.disabled(self.now), person)
+    }
+
+    /// Whether something else came into force since it was made, so that its author has to make it again.
+    pub fn is_overtaken(&self) -> bool {
+        match self.subject() {
+            Subject::Governance(governance) => {
+                self.change.status.is_open() && governance.parent != self.state.governance.record.in_force
+            }
+            Subject::Git(_) | Subject::Files(_) => false,
+        }
+    }
+
+    /// The change as it is shown, with these among those none of whose keys holds.
+    pub fn view_without(&self, lost: &BTreeSet<ActorId>) -> Result<ChangeView, Refusal> {
+        let disabled = self.state.disabled(self.now).union(lost).cloned().collect();
+        view::view(&self.state, &self.change, &self.blobs, &disabled, self.now)
     }
 
     /// The change as it is shown.

@@ -240,6 +240,10 @@ pub struct Scene<'a> {
     pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
+    /// Of whom the first approval does not count: they enrolled a newcomer whose change it is.
+    pub half: BTreeSet<ActorId>,
+    /// Who rejected an earlier revision than the present one, so that it is theirs to look again.
+    pub look_again: BTreeSet<&'a ActorId>,
     /// Of whose catalog the workloads are that attest.
     pub governance: Option<&'a Governance>,
 }
@@ -256,6 +260,8 @@ impl<'a> Scene<'a> {
             names: BTreeMap::new(),
             held_in: BTreeSet::new(),
             together: BTreeSet::new(),
+            half: BTreeSet::new(),
+            look_again: BTreeSet::new(),
             governance: None,
         }
     }
@@ -287,6 +293,8 @@ impl<'a> Scene<'a> {
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
             together: newcomers::would_not_count(governance, snapshot, now),
+            half: newcomers::enrolled_its_maker(governance, snapshot, now),
+            look_again: change.look_again().collect(),
             governance: Some(governance),
         })
     }
@@ -389,7 +397,9 @@ impl<'a> Scene<'a> {
                 Need::Has(Has::ApplierApart) => made_it,
                 Need::Has(Has::Window) => false,
             },
-            Token::Sponsor | Token::Lift => named(missing),
+            Token::Sponsor => named(missing),
+            // Until its author has moved, who rejected it has said all there is to say.
+            Token::Lift => named(missing) && self.look_again.contains(person),
             Token::Driver => made_it,
             Token::Remedy
             | Token::Contributor
@@ -631,7 +641,11 @@ impl<'a> Scene<'a> {
     fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
         let mut excluded = self.spoken();
         excluded.extend(self.carried_by(decided));
-        self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
+        let nearest = |but: &BTreeSet<&ActorId>| self.people.nearest(role, &asked(decided, missing), wanted, but);
+        let without: BTreeSet<&ActorId> = excluded.iter().copied().chain(&self.half).collect();
+        let found = nearest(&without);
+        // Two of them are one, where there is nobody else.
+        if found.who.is_empty() && !self.half.is_empty() { nearest(&excluded) } else { found }
     }
 
     /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.

@@ -269,6 +269,7 @@ pub fn said(
         Format::Json => output::json(&view)?,
         Format::Text => {
             anstream::println!("{} (leaf {})", done(receipt), receipt.index);
+            show::of_mine(&view, &session.speaker.me);
             show::standing(&view);
         }
     }
