@@ -5,7 +5,9 @@
 //! [`authenticate`] turns it into [`Authenticated`], the proof that whom it names has signed it with a key that holds;
 //! [`admit`] checks that this actor may say this now.
 
+mod absence;
 mod change;
+mod delegation;
 mod epoch;
 mod evidence;
 mod files;
@@ -20,9 +22,11 @@ mod recovery;
 mod revocation;
 mod rotation;
 mod second;
+mod token;
 
 use countersign_ledger::{
-    Digest, Envelope, Fingerprint, Time,
+    Digest, Envelope, Fingerprint, Jws, Time,
+    dsse::NamedToken,
     sshsig::{self, KnownKeys},
 };
 
@@ -35,6 +39,7 @@ pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
+pub(crate) use self::token::read as read_token;
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},
@@ -53,6 +58,8 @@ pub struct Signed {
     statement: Statement,
     payload: Digest,
     verified: Vec<(sshsig::Verified, Fingerprint)>,
+    /// Of what a token speaks for there is no signature.
+    token: Option<NamedToken>,
 }
 
 impl Signed {
@@ -63,8 +70,12 @@ impl Signed {
     /// The same for whoever checks many.
     pub fn check_knowing(envelope: &Envelope, keys: &mut KnownKeys) -> Result<Self, Refusal> {
         let statement = Statement::parse(envelope.payload())?;
+        let token = envelope.token().cloned();
+        if token.is_some() {
+            token::may_speak(&statement)?;
+        }
         let verified = signatures(envelope, keys)?;
-        Ok(Self { statement, payload: envelope.payload_digest(), verified })
+        Ok(Self { statement, payload: envelope.payload_digest(), verified, token })
     }
 
     pub fn statement(&self) -> &Statement {
@@ -74,6 +85,17 @@ impl Signed {
     /// Digest of the payload: the statement's name.
     pub fn payload(&self) -> Digest {
         self.payload
+    }
+
+    /// The token that speaks for it, in the place of a signature.
+    pub fn token(&self) -> Option<&NamedToken> {
+        self.token.as_ref()
+    }
+
+    /// The blobs that it names: those of what it says, and its token.
+    pub fn blobs(&self) -> Vec<Digest> {
+        let token = self.token.iter().map(|token| token.digest);
+        self.statement.body.blobs().into_iter().chain(token).collect()
     }
 
     /// The keys that signed it.
@@ -109,8 +131,13 @@ impl<'a> Authenticated<'a> {
     }
 }
 
-/// Checks every signature on a statement against the keys that hold now.
-pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
+/// Checks every signature on a statement against the keys that hold now, or its token, where that is at hand.
+pub fn authenticate<'a>(
+    state: &State,
+    signed: &'a Signed,
+    token: Option<&Jws>,
+    now: Time,
+) -> Result<Authenticated<'a>, Refusal> {
     let Statement { header, body } = &signed.statement;
     let origin = &state.governance.record.origin;
     if header.log != *origin {
@@ -120,6 +147,9 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         ));
     }
     epoch::said_in(&state.governance.record, &signed.statement)?;
+    if let Some(named) = &signed.token {
+        return token::authenticate(state, signed, named, token, now);
+    }
     let mut signers = Vec::new();
     for (verified, key) in &signed.verified {
         // Whose it is, the rest of them say.
@@ -139,6 +169,9 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         )
         .hint("sign with a key of the person that the statement names"));
     };
+    if body.needs_presence() {
+        absence::need_presence(state, &signers, now)?;
+    }
     match body {
         Body::Publication(Publication { change: None, .. }) => need_two_people(state, &signers, &PUBLISHING, now)?,
         Body::Erasure(_) => {
@@ -183,6 +216,10 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
@@ -194,7 +231,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
     }
     Ok(Authenticated {
         signer: signer.clone(),
-        signed_with: SignedWith { key: (*key).clone(), assurance: verified.assurance },
+        signed_with: SignedWith { key: (*key).clone(), assurance: verified.assurance, token: None },
         signed,
     })
 }
@@ -212,7 +249,7 @@ pub fn quorum_signed(state: &State, signed: &Signed, now: Time) -> Result<(), Re
 /// that now is not asked again while it lasts.
 pub fn stop<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
     only_stops(signed)?;
-    let authenticated = authenticate(state, signed, now)?;
+    let authenticated = authenticate(state, signed, None, now)?;
     person(&authenticated, "stop anything")?;
     if let Body::Freeze(said) = &signed.statement.body {
         match freeze::freeze(state, &authenticated, said, now) {
@@ -233,7 +270,7 @@ pub(crate) fn stop_known(signed: &Signed) -> Result<Authenticated<'_>, Refusal> 
         .ok_or_else(|| Refusal::unauthenticated("one-signature", "a stop carries one signature"))?;
     Ok(Authenticated {
         signer: Signer::Actor { id: signed.statement.header.by.clone(), kind: ActorKind::Person },
-        signed_with: SignedWith { key: key.clone(), assurance: verified.assurance },
+        signed_with: SignedWith { key: key.clone(), assurance: verified.assurance, token: None },
         signed,
     })
 }

@@ -25,7 +25,7 @@ use crate::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView, Worked},
     statement::Seen,
 };
 
@@ -151,6 +151,10 @@ struct Given {
     working_hours: Option<bool>,
     /// Hours since the log took the revision. Left out: none.
     waiting_hours: Option<u32>,
+    /// How many working hours of the owners have passed since the revision was proposed; none, where it is not said.
+    worked_hours: Option<u32>,
+    /// Findings about the target that nobody has answered in time. Left out: none.
+    findings_overdue: u32,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -428,7 +432,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .standard(given.standard.then(sample::standard))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
-    for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
+    // Who rejects takes back what they approved.
+    let stands = |by: &&ActorId| home.everybody.contains(*by) && !given.rejected_by.contains(*by);
+    for by in given.approvals.iter().filter(stands) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         let on_call = home.on_call.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
@@ -470,7 +476,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         }
         snapshot = snapshot.signed_with(by, assurance, seen);
     }
-    for by in given.carried.iter().filter(|by| home.everybody.contains(*by)) {
+    for by in given.carried.iter().filter(stands) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.carried(by.clone(), home.seniors.contains(by), owns);
     }
@@ -484,9 +490,13 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
-    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
+    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0)).findings_overdue(given.findings_overdue);
     let open = given.window != Some(Shutter::Shut);
-    let calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    let mut calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    if let Some(hours) = given.worked_hours {
+        let all = snapshot.so_far().targets.iter().map(|view| view.target.clone());
+        calendar.worked = all.map(|target| (target, Worked { since: SAMPLE_NOW, hours })).collect();
+    }
     Ok(snapshot.calendar(calendar).build())
 }
 
@@ -508,7 +518,14 @@ fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
             Fate::Deleted => PathStatus::Deleted,
         };
         let (link, submodule) = (*fate == Fate::Link, *fate == Fate::Submodule);
-        RuledPath { path: path.clone(), status, submodule, link, lines: Some(Lines { added: 1, deleted: 0 }) }
+        RuledPath {
+            path: path.clone(),
+            status,
+            submodule,
+            link,
+            led: false,
+            lines: Some(Lines { added: 1, deleted: 0 }),
+        }
     };
     given.iter().map(ruled).collect()
 }

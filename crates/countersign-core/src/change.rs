@@ -7,7 +7,7 @@ mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint, StreamId, Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Fingerprint, Jws, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -20,9 +20,11 @@ pub use self::{
 };
 use crate::{
     catalog::Catalog,
+    evidence::EvidenceResult,
     facts::{GitFacts, Identities},
     glass::Broken,
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
+    issuer::ByToken,
     kind::{Kind, Purpose},
     refusal::Refusal,
     snapshot::Applier,
@@ -80,6 +82,8 @@ pub struct Change {
 pub struct SignedWith {
     pub key: Fingerprint,
     pub assurance: Assurance,
+    /// Of what was said by a token; then the key is its issuer's.
+    pub token: Option<ByToken>,
 }
 
 /// An admitted statement with what the log knows of it.
@@ -107,6 +111,8 @@ pub struct Found {
     pub transition: Option<Transition>,
     /// Of a proposal or revision of what governs: whether it loosens what is in force. Worked out where it is folded.
     pub loosens: Option<bool>,
+    /// The token that speaks for it, if it is at hand.
+    pub token: Option<Jws>,
 }
 
 impl Change {
@@ -213,6 +219,24 @@ impl Change {
         self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob)
     }
 
+    /// Tokens that spoke for evidence and that whoever keeps this never had; not those that were erased, which count for nobody.
+    pub fn tokens_unseen(&self) -> impl Iterator<Item = Digest> {
+        let tokens = self.evidence.iter().filter_map(|evidence| evidence.token.as_ref());
+        tokens.filter(|token| token.unseen && !token.erased).map(|token| token.digest)
+    }
+
+    /// The same as for whoever had them: what the log took is taken to be so.
+    #[must_use]
+    pub fn as_with_tokens(&self) -> Self {
+        let mut change = self.clone();
+        change
+            .evidence
+            .iter_mut()
+            .filter_map(|evidence| evidence.token.as_mut())
+            .for_each(|token| token.unseen = false);
+        change
+    }
+
     /// A permit of the present revision that was started and of which nobody has said how it ended.
     pub fn running(&self) -> Option<&PermitRecord> {
         let current = self.current_ref();
@@ -253,7 +277,9 @@ impl Change {
     /// What workloads say of a revision, the newest of each and of each kind.
     pub fn evidence_of(&self, revision: Option<&RevisionRef>) -> impl Iterator<Item = &EvidenceRecord> {
         let mut newest: BTreeMap<(&EvidenceKind, &ActorId), &EvidenceRecord> = BTreeMap::new();
-        for record in self.evidence.iter().filter(|record| Some(&record.revision) == revision) {
+        // What nobody here has checked takes no other word away, and whatever fails is heard.
+        let is_heard = |record: &&EvidenceRecord| record.is_checked() || record.result == EvidenceResult::Failed;
+        for record in self.evidence.iter().filter(|record| Some(&record.revision) == revision).filter(is_heard) {
             newest.insert((&record.kind, &record.by), record);
         }
         newest.into_values()
@@ -298,6 +324,13 @@ impl Change {
         }
     }
 
+    /// Which roles of others whoever approved last had then, by whom.
+    pub(crate) fn know_delegations(&mut self, delegated: BTreeMap<Digest, ActorId>) {
+        if let Some(approval) = self.approvals.last_mut() {
+            approval.delegated = delegated;
+        }
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -330,6 +363,7 @@ impl Change {
                     statement: admitted.payload,
                     at,
                     epoch,
+                    delegated: BTreeMap::new(),
                 });
             }
             Body::Rejection(rejection) => {
@@ -372,6 +406,7 @@ impl Change {
                 document: said.document,
                 text: said.text,
                 epoch,
+                token: admitted.signed_with.token.clone(),
             }),
             Body::Label(said) => self.label(said, admitted),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
@@ -489,6 +524,10 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Away(_)
+            | Body::Back(_)
+            | Body::Delegation(_)
+            | Body::DelegationEnd(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
@@ -508,7 +547,9 @@ impl Change {
         let broken = self.permits.iter().filter_map(|permit| permit.broken.as_ref()).map(|broken| broken.reason);
         let reasons = reasons.chain(broken);
         let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
-        let evidence = self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text]).flatten();
+        let token = |evidence: &EvidenceRecord| evidence.token.as_ref().map(|token| token.digest);
+        let evidence =
+            self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text, token(evidence)]).flatten();
         texts.flatten().chain(reasons).chain(evidence).collect()
     }
 
@@ -523,6 +564,9 @@ impl Change {
         let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
         for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
             revision.named.clear();
+        }
+        for token in self.evidence.iter_mut().filter_map(|evidence| evidence.token.as_mut()) {
+            token.erased |= blobs.contains(&token.digest);
         }
     }
 
@@ -594,6 +638,20 @@ impl Change {
         self.rejections.iter().filter(move |rejection| !rejection.lifted && !aside(rejection))
     }
 
+    /// The targets that another revision names, since somebody's rejection stands over it as well. None where nobody's does.
+    pub fn rejected_on(&self) -> BTreeSet<Target> {
+        match self.rejections.iter().any(|rejection| !rejection.lifted) {
+            true => self.targets.clone(),
+            false => BTreeSet::new(),
+        }
+    }
+
+    /// What a rejection of one of its revisions is of: that one, and the present one while it is open, over which it stands.
+    pub fn rejected_by_it<'a>(&'a self, of: &'a RevisionRef) -> impl Iterator<Item = &'a Revision> {
+        let present = self.current_ref().filter(|_| self.status.is_open());
+        self.revisions.iter().filter(move |it| it.reference == *of || Some(it.reference) == present)
+    }
+
     /// Whether somebody has set another's rejection of the present content aside.
     pub fn has_set_aside(&self, person: &ActorId) -> bool {
         let content = self.content().ok();
@@ -604,7 +662,7 @@ impl Change {
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver may count or whose key signed its commits and the workloads whose evidence may (a
+    /// the people whose approval or waiver may count, those whose roles they have by delegation, those whose key signed its commits and the workloads whose evidence may (a
     /// revocation of that stands in their own stream), and the gate.
     /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
     pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
@@ -614,9 +672,12 @@ impl Change {
         }
         let current = self.current_ref();
         let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
-        let approved = approved.map(|approval| &approval.by);
+        // Whose role somebody has by delegation, that ends with their key.
+        let approved = approved.flat_map(|approval| approval.delegated.values().chain([&approval.by]));
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
-        let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
+        // Also whose token is not there: what a decision was taken from does not change with it.
+        let attested = self.evidence.iter().filter(|evidence| Some(evidence.revision) == current);
+        let attested = attested.map(|evidence| &evidence.by);
         let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
         let labelled =
             self.labels.iter().filter(|record| self.is_of_the_same(&record.revision)).map(|record| &record.by);

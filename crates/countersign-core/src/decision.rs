@@ -136,6 +136,39 @@ pub struct Decision {
     /// The rollback for which rules were set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackView>,
+    /// Ways that were open because so much working time had passed, and of which the earlier ones had not been gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// A step of an escalation: somebody else may supply what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub rule: RuleId,
+    pub target: Target,
+    /// What does instead.
+    #[serde(with = "as_token")]
+    pub way: Requirement,
+    /// From which moment it was counted, and how many working hours of the owners have passed since.
+    pub since: Time,
+    pub hours: u32,
+    /// Whether the rule is met by it.
+    pub used: bool,
+}
+
+mod as_token {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use crate::requirement::Requirement;
+
+    pub fn serialize<S: Serializer>(way: &Requirement, serializer: S) -> Result<S::Ok, S::Error> {
+        way.to_string().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Requirement, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 impl Missing {

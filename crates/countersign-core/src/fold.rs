@@ -11,21 +11,24 @@ use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, 
 use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
-    facts::{GitFacts, Identities},
     frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
-    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
+    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
         governance_stream, person_stream, target_stream,
     },
-    subject::{Subject, Transition},
 };
 
+mod absence;
+mod found;
 mod landing;
+mod rejections;
+
+pub use self::found::found;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -51,7 +54,8 @@ impl Entry {
 
     /// The blobs without which it cannot be folded. A list of governance files names further ones.
     pub fn needed_blobs(&self) -> Vec<Digest> {
-        self.signed.statement().body.needed_blobs()
+        let token = self.signed.token().map(|token| token.digest);
+        self.signed.statement().body.needed_blobs().into_iter().chain(token).collect()
     }
 
     /// A leaf of a statement that was checked before.
@@ -79,7 +83,7 @@ impl State {
 
     /// Takes the next leaf, or says why it should not be there. Returns the streams whose records it changed.
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
-        self.fold_found(entry, &found(entry.signed.statement(), blob), blob)
+        self.fold_found(entry, &found(&entry.signed, blob), blob)
     }
 
     /// The same where what the statement names was read before.
@@ -98,7 +102,7 @@ impl State {
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
-        let authenticated = authenticate(self, &entry.signed, entry.leaf.admitted_at)?;
+        let authenticated = authenticate(self, &entry.signed, found.token.as_ref(), entry.leaf.admitted_at)?;
         admit::admit(self, &authenticated, found, entry.leaf.admitted_at)?;
         in_its_streams(statement, entry)?;
         // Parsed once, and before anything of the state has moved.
@@ -222,11 +226,18 @@ impl State {
                 self.take_landing(admitted)?;
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let governance = Arc::clone(&self.governance);
+                let delegated = match &admitted.statement.body {
+                    Body::Approval(_) => self.delegated_to(by, admitted.at)?,
+                    _ => BTreeMap::new(),
+                };
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
+                    }
+                    if matches!(admitted.statement.body, Body::Approval(_)) {
+                        change.know_delegations(delegated);
                     }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
                         change.know_signers(&governance.catalog);
@@ -255,7 +266,8 @@ impl State {
                 self.answer_finding(said);
                 if let Some(record) = self.finding_mut(&said.finding) {
                     let (by, at, statement) = (by.clone(), admitted.at, admitted.payload);
-                    record.answered = Some(Answered { by, at, statement });
+                    let (seen, text) = (said.seen, said.text);
+                    record.answered = Some(Answered { by, at, statement, seen, text });
                 }
             }
             // Those files are in force no longer.
@@ -265,6 +277,9 @@ impl State {
             // Governance says it.
             | Body::KeyRotation(_)
             | Body::Recovery(_) => {}
+            Body::Away(_) | Body::Back(_) | Body::Delegation(_) | Body::DelegationEnd(_) => {
+                self.apply_to_people(admitted);
+            }
         }
         Ok(())
     }
@@ -331,14 +346,16 @@ impl State {
         if let Some(open) = self.open_on(&said.what) {
             open.retain(|open| open.id != said.finding);
         }
+        self.due_on(&said.what, &said.finding, None);
     }
 
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
         let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
         if let Some(open) = self.open_on(&finding.what) {
-            open.push(opened);
+            open.push(opened.clone());
         }
+        self.due_on(&finding.what, &opened.id, Some(finding.due));
         match &finding.what {
             Matter::AfterReview { change, targets, .. } => {
                 for target in targets {
@@ -376,27 +393,27 @@ impl State {
             Body::Rejection(said) => &said.targets,
             Body::RejectionLift(said) => &said.targets,
             Body::RejectionSetAside(said) => &said.targets,
+            Body::NewRevision(said) => return self.reject_anew(said, admitted),
             _ => return Ok(()),
         };
         let Some((id, _)) = body.about() else { return Ok(()) };
         let Some(change) = self.change(id)? else { return Ok(()) };
-        let content = match body {
-            Body::Rejection(said) => change.revision(&said.revision).map(|revision| revision.subject.content()),
-            _ => Some(change.content()),
+        let Some(present) = change.current().cloned() else { return Ok(()) };
+        let rejected = match body {
+            Body::Rejection(said) => rejections::of(change, said, (by, admitted.at))?,
+            _ => Vec::new(),
         };
-        let Some(content) = content.transpose()? else { return Ok(()) };
+        let content = present.subject.content()?;
         for target in targets {
             let rejections = &mut self.target_mut(target).rejections;
             match body {
-                Body::Rejection(_) => {
-                    let (by, change, at) = (by.clone(), id.clone(), admitted.at);
-                    rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
-                }
+                Body::Rejection(_) => rejections.extend(rejected.iter().cloned()),
                 // What they said of another change stands until they lift it there.
                 Body::RejectionLift(_) => rejections.retain(|r| r.by != *by || r.change != *id),
                 Body::RejectionSetAside(said) => {
                     let aside = Aside { by: by.clone(), senior: admitted.senior, content, reason: said.reason };
-                    let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);
+                    let theirs =
+                        rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.covers(&present, &content));
                     theirs.for_each(|rejection| rejection.aside.push(aside.clone()));
                 }
                 _ => {}
@@ -462,8 +479,8 @@ impl State {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
         }
-        let found = found(statement, blob)?;
-        let authenticated = authenticate(self, signed, now)?;
+        let found = found(signed, blob)?;
+        let authenticated = authenticate(self, signed, None, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
         self.know_who_broke(signed);
         Ok(())
@@ -547,6 +564,10 @@ impl State {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::Away(_)
+            | Body::Back(_)
+            | Body::Delegation(_)
+            | Body::DelegationEnd(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
@@ -604,89 +625,4 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
             found.join(", ")
         ),
     ))
-}
-
-/// The blobs that admission has to see, parsed.
-pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> {
-    let read = |digest: &Digest, what: &str| {
-        blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
-    };
-    let (subject, facts, identities, transition) = match &statement.body {
-        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
-        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
-        Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
-        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
-        // What these say, admission reads in the statement itself.
-        Body::Genesis(_)
-        | Body::Publication(_)
-        | Body::KeyRevocation(_)
-        | Body::RevocationConfirmation(_)
-        | Body::KeyRotation(_)
-        | Body::Freeze(_)
-        | Body::FreezeLift(_)
-        | Body::Recovery(_)
-        | Body::GateRegistration(_)
-        | Body::Approval(_)
-        | Body::Rejection(_)
-        | Body::RejectionLift(_)
-        | Body::RejectionSetAside(_)
-        | Body::Withdrawal(_)
-        | Body::ApprovalWithdrawal(_)
-        | Body::Comment(_)
-        | Body::Label(_)
-        | Body::Evidence(_)
-        | Body::Disclosure(_)
-        | Body::Waiver(_)
-        | Body::Identification(_)
-        | Body::GuidanceObservation(_)
-        | Body::Decided(_)
-        | Body::PermitGrant(_)
-        | Body::OutcomeReport(_)
-        | Body::Erasure(_)
-        | Body::Epoch(_)
-        | Body::Finding(_)
-        | Body::FindingAnswer(_) => (None, None, None, None),
-    };
-    let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
-    Ok(Found {
-        subject: subject.map(|named| Subject::read(named, &read(&named.digest, "subject")?)).transpose()?,
-        identities: identities_of(identities, facts.as_ref(), blob)?,
-        facts,
-        transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
-        loosens: None,
-    })
-}
-
-fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {
-    if Digest::of(bytes) != *digest {
-        return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
-    }
-    GitFacts::parse(bytes)
-}
-
-/// The names behind the facts; `None` where they were erased.
-fn identities_of(
-    named: Option<Digest>,
-    facts: Option<&GitFacts>,
-    blob: &Blobs<'_>,
-) -> Result<Option<Identities>, Refusal> {
-    let (digest, facts) = match (named, facts) {
-        (Some(digest), Some(facts)) => (digest, facts),
-        (None, None) => return Ok(None),
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(Refusal::malformed(
-                "identities-missing",
-                "facts of a git range and the names behind them come together",
-            ));
-        }
-    };
-    let Some(bytes) = blob(&digest) else { return Ok(None) };
-    if Digest::of(&bytes) != digest {
-        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
-    }
-    let identities = Identities::parse(&bytes)?;
-    if identities.are_of(facts) {
-        return Ok(Some(identities));
-    }
-    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
 }

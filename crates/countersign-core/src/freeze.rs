@@ -120,9 +120,7 @@ pub(crate) fn meant(governance: &Governance, change: &Change, scope: &Scope) -> 
 /// Whether a revision touches one of these paths; of one of which nobody knows them, all.
 pub(crate) fn touches(revision: &Revision, globs: &Globs) -> bool {
     match &revision.subject {
-        Subject::Git(_) => revision.paths.as_ref().is_none_or(|paths| {
-            paths.iter().any(|path| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path))
-        }),
+        Subject::Git(_) => revision.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.meets(globs))),
         Subject::Files(subject) => subject.files.keys().any(|path| globs.is_match(path)),
         Subject::Governance(_) => true,
     }

@@ -2,7 +2,7 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`, `issuers/NAME.json`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod merge;
@@ -28,6 +28,7 @@ use crate::{
     },
     frozen::Freezes,
     ids::{ActorId, EvidenceKind, GateId, SystemId},
+    issuer::{self, Issuer, Issuers},
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
@@ -110,6 +111,7 @@ pub struct Governance {
     /// Templates of standard changes, by their names.
     pub standards: Arc<BTreeMap<String, Standard>>,
     pub calendars: Arc<Calendars>,
+    pub issuers: Arc<Issuers>,
     profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
@@ -130,6 +132,7 @@ enum GovernanceFile {
     Standard(Arc<Standard>),
     Server(Arc<ServerKeys>),
     Calendar(Arc<Calendar>),
+    Issuer(Arc<Issuer>),
 }
 
 /// Who made a signature.
@@ -207,9 +210,12 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
     if let Some(name) = calendar::name_of(path) {
         return Calendar::parse(name, bytes).map(|calendar| GovernanceFile::Calendar(Arc::new(calendar)));
     }
+    if let Some(name) = issuer::name_of(path) {
+        return Issuer::parse(name, bytes).map(|issuer| GovernanceFile::Issuer(Arc::new(issuer)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json, server.json",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json, issuers/NAME.json, server.json",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -369,6 +375,7 @@ impl Governance {
             GovernanceFile::Rule(_)
             | GovernanceFile::Standard(_)
             | GovernanceFile::Calendar(_)
+            | GovernanceFile::Issuer(_)
             | GovernanceFile::Server(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
@@ -391,6 +398,7 @@ impl Governance {
                         GovernanceFile::Catalog(_)
                         | GovernanceFile::Standard(_)
                         | GovernanceFile::Calendar(_)
+                        | GovernanceFile::Issuer(_)
                         | GovernanceFile::Server(_) => None,
                     })
                     .collect();
@@ -404,6 +412,7 @@ impl Governance {
             GovernanceFile::Catalog(_)
             | GovernanceFile::Rule(_)
             | GovernanceFile::Calendar(_)
+            | GovernanceFile::Issuer(_)
             | GovernanceFile::Server(_) => None,
         });
         let standards = Arc::new(standards.collect());
@@ -412,11 +421,21 @@ impl Governance {
             GovernanceFile::Catalog(_)
             | GovernanceFile::Rule(_)
             | GovernanceFile::Standard(_)
+            | GovernanceFile::Issuer(_)
             | GovernanceFile::Server(_) => None,
         });
         let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
+        let issuers = parsed.values().filter_map(|file| match file {
+            GovernanceFile::Issuer(issuer) => Some((**issuer).clone()),
+            GovernanceFile::Catalog(_)
+            | GovernanceFile::Rule(_)
+            | GovernanceFile::Standard(_)
+            | GovernanceFile::Calendar(_)
+            | GovernanceFile::Server(_) => None,
+        });
+        let issuers = Arc::new(Issuers::of(issuers, &catalog)?);
         let catalog = Arc::new(catalog);
-        Ok(Self { record, catalog, rules, standards, calendars, profiles_missing, files: Files::Read(parsed) })
+        Ok(Self { record, catalog, rules, standards, calendars, issuers, profiles_missing, files: Files::Read(parsed) })
     }
 
     /// The kinds of evidence that rules or templates ask for.
@@ -435,6 +454,11 @@ impl Governance {
                 standards.insert(name.clone(), StandardApproval { at, by: by.clone(), file });
             }
         }
+    }
+
+    /// Whether somebody can say anything: by a key, or by an issuer's tokens.
+    pub fn can_attest(&self, actor: &Actor) -> bool {
+        !actor.keys.is_empty() || self.issuers.speak_for(&actor.id)
     }
 
     /// People who have a key in the catalog, revoked or not.

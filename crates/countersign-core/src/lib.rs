@@ -6,6 +6,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
+pub mod absence;
 pub mod admit;
 pub mod calendar;
 pub mod canonical;
@@ -14,8 +15,10 @@ pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
+pub mod delegation;
 pub mod epoch;
 pub mod erasing;
+pub mod escalation;
 pub mod evidence;
 pub mod explain;
 pub mod facts;
@@ -26,11 +29,14 @@ pub mod glass;
 pub mod glob;
 pub mod governance;
 pub mod ids;
+pub mod issuer;
 pub mod kind;
 pub mod landed;
 pub mod loosening;
 mod newcomers;
 pub mod permit;
+mod pieces;
+pub mod presence;
 pub mod preview;
 pub mod refusal;
 pub mod requirement;

@@ -13,6 +13,7 @@ use crate::{
     evidence::Attests,
     governance::{Blobs, Governance},
     ids::{ActorId, Environment, EvidenceKind, GroupId, SystemId},
+    issuer,
     rules::{Weaker, weaker},
     standard::Proposer,
     statement::Publication,
@@ -59,6 +60,11 @@ pub enum Loosening {
     Standard(String),
     /// A freeze that is taken away, shorter or narrower, or a window that opens for more.
     Calendar {
+        name: String,
+        how: &'static str,
+    },
+    /// An issuer whose tokens speak for more, or by other keys.
+    Issuer {
         name: String,
         how: &'static str,
     },
@@ -109,6 +115,8 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     found.extend(after.standards.keys().filter(is_new).cloned().map(Loosening::Standard));
     let calendars = compare::loosens(&before.calendars, &after.calendars).into_iter();
     found.extend(calendars.map(|(name, how)| Loosening::Calendar { name, how }));
+    let issuers = issuer::loosens(&before.issuers, &after.issuers).into_iter();
+    found.extend(issuers.map(|(name, how)| Loosening::Issuer { name, how }));
     let asked = before.rules.ask_about("working_hours") && after.rules.ask_about("working_hours");
     if asked && !before.calendars.used_for(Use::Holiday).eq(after.calendars.used_for(Use::Holiday)) {
         found.push(Loosening::WorkingHours);
@@ -285,6 +293,7 @@ impl fmt::Display for Loosening {
                 write!(f, "standard change {name} lets through what fits it, without a second person at each")
             }
             Self::Calendar { name, how } => write!(f, "calendar {name} {how}"),
+            Self::Issuer { name, how } => write!(f, "issuer {name} {how}"),
             Self::WorkingHours => f.write_str("other holidays or working hours, which rules ask about"),
             Self::Attests { workload, kinds } => {
                 let kinds: Vec<&str> = kinds.iter().map(EvidenceKind::as_str).collect();

@@ -28,7 +28,7 @@ pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:sen
                           approval:verified:N, approval:material:N, approval:oncall:N, approval:present:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
                           evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
-                          for either";
+                          for either, and `a | b@waiting>=8wh` for a, or after 8 working hours also for b";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,12 @@ impl FromStr for Choice {
     type Err = InvalidRequirement;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Ok(Self(s.split('|').map(|way| way.trim().parse()).collect::<Result<_, _>>()?))
+        let ways: Vec<Requirement> = s.split('|').map(|way| way.trim().parse()).collect::<Result<_, _>>()?;
+        // What waits is a way beside one that does not: alone it would ask of nobody until then.
+        match ways.first().is_some_and(|first| first.waits().is_some()) {
+            true => Err(InvalidRequirement(s.chars().take(80).collect())),
+            false => Ok(Self(ways)),
+        }
     }
 }
 
@@ -219,7 +224,12 @@ pub enum Fact {
     Tier,
     /// How many people have a key.
     People,
+    /// How many working hours of the owner group have passed since the log took the revision.
+    Worked,
 }
+
+/// Most working hours that a way waits for.
+pub const MAX_WAIT: u32 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Comparison {
@@ -242,7 +252,7 @@ impl Carry {
     pub fn holds(self, tier: u8, people: u32) -> bool {
         match self {
             Self::Never => false,
-            Self::Delta(only) => only.is_none_or(|only| only.holds(tier, people)),
+            Self::Delta(only) => only.is_none_or(|only| only.holds(tier, people, 0)),
         }
     }
 }
@@ -261,7 +271,8 @@ impl FromStr for Carry {
     type Err = InvalidRequirement;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let only = |text| parse_condition(text).map(|only| Self::Delta(Some(only)));
+        let of_the_home = |only: &Condition| only.fact != Fact::Worked;
+        let only = |text| parse_condition(text).filter(of_the_home).map(|only| Self::Delta(Some(only)));
         let carry = match s.split_once('@') {
             Some(("delta", text)) => only(text),
             Some(_) => None,
@@ -335,11 +346,12 @@ impl Need {
 }
 
 impl Condition {
-    /// For a target of this tier, in a home where so many people have a key.
-    pub const fn holds(self, tier: u8, people: u32) -> bool {
+    /// For a target of this tier, in a home where so many people have a key, so many working hours after it was proposed.
+    pub const fn holds(self, tier: u8, people: u32, worked: u32) -> bool {
         let fact = match self.fact {
             Fact::Tier => tier as u32,
             Fact::People => people,
+            Fact::Worked => worked,
         };
         match self.comparison {
             Comparison::AtMost => fact <= self.value,
@@ -359,11 +371,19 @@ impl Condition {
             (Fact::People, Comparison::AtMost) => format!("where at most {value} people have a key"),
             (Fact::People, Comparison::Exactly) => format!("where {value} people have a key"),
             (Fact::People, Comparison::AtLeast) => format!("where {value} or more people have a key"),
+            // It is written so alone.
+            (Fact::Worked, _) if value == 1 => "after a working hour".to_owned(),
+            (Fact::Worked, _) => format!("after {value} working hours"),
         }
     }
 }
 
 impl Requirement {
+    /// After how many working hours it is a way, where it waits.
+    pub fn waits(&self) -> Option<u32> {
+        self.only.filter(|only| only.fact == Fact::Worked).map(|only| only.value)
+    }
+
     /// For people: `2 approvals by people who had no hand in the change`.
     pub fn words(&self) -> String {
         let need = match &self.need {
@@ -443,13 +463,15 @@ impl fmt::Display for Condition {
         let fact = match fact {
             Fact::Tier => "tier",
             Fact::People => "people",
+            Fact::Worked => "waiting",
         };
         let comparison = match comparison {
             Comparison::AtMost => "<=",
             Comparison::Exactly => "=",
             Comparison::AtLeast => ">=",
         };
-        write!(f, "{fact}{comparison}{value}")
+        let unit = if self.fact == Fact::Worked { "wh" } else { "" };
+        write!(f, "{fact}{comparison}{value}{unit}")
     }
 }
 
@@ -576,6 +598,10 @@ fn parse_need(s: &str) -> Option<Need> {
 }
 
 fn parse_condition(s: &str) -> Option<Condition> {
+    if let Some(hours) = s.strip_prefix("waiting>=").and_then(|rest| rest.strip_suffix("wh")) {
+        let value = number(hours, MAX_WAIT)?;
+        return Some(Condition { fact: Fact::Worked, comparison: Comparison::AtLeast, value });
+    }
     let (fact, rest) = match (s.strip_prefix("tier"), s.strip_prefix("people")) {
         (Some(rest), _) => (Fact::Tier, rest),
         (None, Some(rest)) => (Fact::People, rest),
@@ -587,6 +613,7 @@ fn parse_condition(s: &str) -> Option<Condition> {
     let most = match fact {
         Fact::Tier => 4,
         Fact::People => 1_000_000,
+        Fact::Worked => MAX_WAIT,
     };
     Some(Condition { fact, comparison, value: number(value, most)? })
 }

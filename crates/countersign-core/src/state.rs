@@ -13,15 +13,19 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    absence::{self, AwayRecord},
     catalog::Actor,
-    change::{Aside, Change, is_set_aside},
+    change::{Aside, Change, Revision, is_set_aside},
+    delegation::DelegationRecord,
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     landed::LandedRecord,
+    pieces::Pieces,
     refusal::Refusal,
     standard::StandardUse,
     statement::{
-        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+        GateRegistration, Holder, Matter, Seen, change_stream, finding_stream, gate_stream, person_stream,
+        target_stream,
     },
 };
 
@@ -37,9 +41,27 @@ pub struct PersonRecord {
     /// Open findings on what they did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// When they are away, by their own word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<AwayRecord>,
+    /// Roles of theirs that they delegated, and roles of others that were delegated to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gave: Vec<DelegationRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received: Vec<DelegationRecord>,
 }
 
 impl PersonRecord {
+    /// Until when they are away, by their own word.
+    pub fn away_until(&self, at: Time) -> Option<Time> {
+        absence::away_until(&self.away, at)
+    }
+
+    /// A delegation to them that stands.
+    pub fn delegation(&self, statement: &Digest) -> Option<&DelegationRecord> {
+        self.received.iter().find(|known| known.statement == *statement)
+    }
+
     /// Whether none of their keys holds.
     pub fn disables(&self, person: &Actor, now: Time) -> bool {
         person.keys.iter().all(|key| self.is_revoked(&key.fingerprint(), now))
@@ -132,6 +154,11 @@ pub struct Answered {
     pub at: Time,
     /// The answer's payload digest.
     pub statement: Digest,
+    /// How they had the content at hand that they looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Blob: what they said.
+    pub text: Digest,
 }
 
 /// What stands in a target's stream: rejections, which follow their content to any change on it, findings, and what landed.
@@ -141,6 +168,9 @@ pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// Until when each finding that is open in this stream is to be answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<FindingId, Time>,
     /// What landed within a day that templates of standard changes are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standard: Vec<StandardUse>,
@@ -153,6 +183,7 @@ impl TargetRecord {
     const EMPTY: Self = Self {
         rejections: Vec::new(),
         findings: Vec::new(),
+        due: BTreeMap::new(),
         standard: Vec::new(),
         history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
     };
@@ -165,6 +196,9 @@ pub struct TargetRejection {
     pub change: ChangeId,
     /// What was rejected: see [`crate::subject::Subject::content`].
     pub content: Digest,
+    /// What of it has not landed since by another change; of much, some.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub pieces: Pieces,
     pub at: Time,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aside: Vec<Aside>,
@@ -173,6 +207,17 @@ pub struct TargetRejection {
 impl TargetRejection {
     pub fn stands(&self) -> bool {
         !is_set_aside(&self.aside, &self.content)
+    }
+
+    /// Whether a revision brings what was rejected, alone or among other things.
+    pub fn covers(&self, revision: &Revision, content: &Digest) -> bool {
+        self.content == *content || self.pieces.are_among(&revision.pieces)
+    }
+
+    /// Whether it stands over what a change brings, of this content, that it is not of.
+    pub fn holds(&self, change: &Change, content: &Digest) -> bool {
+        let other = change.current().filter(|_| self.change != change.id);
+        other.is_some_and(|revision| self.covers(revision, content)) && !is_set_aside(&self.aside, content)
     }
 }
 
@@ -491,6 +536,18 @@ impl State {
         Ok(self.people.get(id))
     }
 
+    /// What was delegated to somebody. `None` in a copy of a part of the log that does not have their stream.
+    pub fn received(&self, id: &ActorId) -> Result<Option<&[DelegationRecord]>, Refusal> {
+        let stream = person_stream(id)?;
+        if let Known::Confined(streams) = &self.known
+            && !streams.contains(&stream)
+        {
+            return Ok(None);
+        }
+        self.need(&stream)?;
+        Ok(Some(self.people.get(id).map(|record| record.received.as_slice()).unwrap_or_default()))
+    }
+
     pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
         self.need(&finding_stream(id)?)?;
         Ok(self.findings.get(id))
@@ -537,12 +594,11 @@ impl State {
         Ok(Some(self.targets.get(target).unwrap_or(&NOTHING)))
     }
 
-    /// What landed on a target that templates of standard changes are about. `None` as for rejections.
-    pub fn standard_uses(&self, target: &Target) -> Result<Option<&[StandardUse]>, Refusal> {
-        if self.rejections_on(target)?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default()))
+    /// What landed on a target that templates of standard changes are about, as far as it is known: a part of the log tells what
+    /// landed by its changes.
+    pub fn known_standard_uses(&self, target: &Target) -> Result<&[StandardUse], Refusal> {
+        self.rejections_on(target)?;
+        Ok(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default())
     }
 
     /// The same as far as they are known: a part of the log tells those that stand in its changes.
@@ -553,13 +609,14 @@ impl State {
         }
     }
 
-    /// Rejections of what a change brings that stand in other changes on its targets, as far as they are known.
+    /// Rejections of what a change brings, alone or among other things, that stand in other changes on its targets, as far as
+    /// they are known.
     pub fn held_by<'a>(&'a self, change: &Change) -> Result<Vec<&'a TargetRejection>, Refusal> {
         let content = change.content()?;
         let mut held_by = Vec::new();
         for target in &change.targets {
             let on = self.known_rejections_on(target)?.iter();
-            held_by.extend(on.filter(|r| r.change != change.id && r.content == content && r.stands()));
+            held_by.extend(on.filter(|rejection| rejection.holds(change, &content)));
         }
         Ok(held_by)
     }
@@ -568,12 +625,15 @@ impl State {
         self.targets.entry(target.clone()).or_default()
     }
 
-    /// People none of whose keys holds, as far as their records are loaded.
-    pub fn disabled(&self, now: Time) -> BTreeSet<ActorId> {
-        let lost = |id: &ActorId, record: &PersonRecord| {
-            self.governance.person(id).is_some_and(|person| record.disables(person, now))
-        };
-        self.people.iter().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
+    /// The targets that a finding is about remember until when it is to be answered, as long as it is open.
+    pub(crate) fn due_on(&mut self, what: &Matter, finding: &FindingId, until: Option<Time>) {
+        for target in what.targets() {
+            let due = &mut self.target_mut(target).due;
+            match until {
+                Some(until) => drop(due.insert(finding.clone(), until)),
+                None => drop(due.remove(finding)),
+            }
+        }
     }
 
     pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {
@@ -613,7 +673,10 @@ impl State {
     /// Whose key somebody suspends, unconfirmed, who owns what a change goes to or spoke about it: meanwhile who suspended them
     /// grants nothing there.
     pub fn set_against(&self, person: &ActorId, change: &Change, now: Time) -> Result<Option<ActorId>, Refusal> {
-        let Some(record) = self.person(person)? else { return Ok(None) };
+        Ok(self.person(person)?.and_then(|record| self.is_set_against(record, change, now)))
+    }
+
+    pub(crate) fn is_set_against(&self, record: &PersonRecord, change: &Change, now: Time) -> Option<ActorId> {
         let concerned = |other: &ActorId| {
             // What governs concerns everybody.
             let owns = |target: &Target| target.is_governance() || self.governance.owns(other, &target.system);
@@ -623,6 +686,6 @@ impl State {
             Holder::Person(other) => Some(other),
             Holder::Gate(_) => None,
         });
-        Ok(suspended.find(|other| concerned(other)).cloned())
+        suspended.find(|other| concerned(other)).cloned()
     }
 }

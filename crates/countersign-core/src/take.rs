@@ -3,15 +3,18 @@
 mod calendar;
 mod commits;
 mod content;
+mod delegation;
 mod evidence;
+mod findings;
 mod labels;
+mod loosening;
+mod part;
 mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
-pub(crate) use self::standard::is_of_sort;
 use self::{
     commits::commits,
     content::{branch, files, paths, size, size_without},
@@ -19,8 +22,9 @@ use self::{
 };
 pub use self::{
     evidence::evidence_of,
-    standard::{Nearly, day, nearly_standard, unknown_in},
+    standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
+pub(crate) use self::{loosening::behind, standard::is_of_sort};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, LabelRecord, Revision},
@@ -30,8 +34,8 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, LooseningView, Material, ProposerView, Snapshot,
-        TargetView, WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView,
+        WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -275,7 +279,7 @@ impl Snapshot {
         let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
-        let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
+        let listed = |record: &EvidenceRecord| Ok(evidence::is_listed(governance, record));
         let kinds = governance.evidence();
         let evidence = evidence::evidence(governance, change, revision, &self.contributors, &kinds, listed);
         Some(Self {
@@ -294,21 +298,6 @@ impl Snapshot {
             .ok()?,
             ..self.clone()
         })
-    }
-
-    /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
-    /// what was logged, as the heads of those streams are.
-    pub fn held_as(mut self, logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
-        for target in &change.targets {
-            if state.rejections_on(target)?.is_none() {
-                self.held_by.clone_from(&logged.held_by);
-                // How many like it landed there is not known either.
-                self.standard.clone_from(&logged.standard);
-                self.rollback.clone_from(&logged.rollback);
-                self.unconfirmed.clone_from(&logged.unconfirmed);
-            }
-        }
-        Ok(self)
     }
 
     /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
@@ -403,7 +392,7 @@ impl Snapshot {
             carried.approvals.retain(|approval| !together.contains_key(&approval.by));
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
-        let loosening = loosening(state, change, revision, &approvals, now)?;
+        let loosening = loosening::loosening(state, change, revision, &approvals, now)?;
         let calendar = calendar::calendar(governance, change, revision, &targets, now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
@@ -460,62 +449,9 @@ impl Snapshot {
             together,
             calendar,
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
+            findings_overdue: findings::overdue(state, change, now)?,
         })
     }
-}
-
-/// Whoever stands behind what is published, and since when: whoever submitted it, by a key that still holds, and those whose
-/// approvals count.
-pub(crate) fn behind(
-    state: &State,
-    change: &Change,
-    approvals: &[ApprovalView],
-    now: Time,
-) -> Result<BTreeMap<ActorId, Time>, Refusal> {
-    let mut behind = BTreeMap::new();
-    let Some(revision) = change.current() else { return Ok(behind) };
-    for approval in approvals {
-        let of = change.approvals.iter().filter(|a| a.by == approval.by && a.revision == revision.reference);
-        let since = of.map(|approval| approval.at).min().unwrap_or(now);
-        behind.insert(approval.by.clone(), since);
-    }
-    if let Some(person) = state.governance.person(&revision.by)
-        && !state.person(&revision.by)?.is_some_and(|record| record.disables(person, now))
-    {
-        behind.insert(revision.by.clone(), revision.at);
-    }
-    Ok(behind)
-}
-
-/// Who stands behind what loosens, and until when it waits. The time is that of the log's leaves, so that everybody who replays them
-/// counts from the same moment.
-fn loosening(
-    state: &State,
-    change: &Change,
-    revision: &Revision,
-    approvals: &[ApprovalView],
-    now: Time,
-) -> Result<Option<LooseningView>, Refusal> {
-    match (&revision.subject, revision.loosens) {
-        (Subject::Governance(_), Some(true) | None) => {}
-        (Subject::Governance(_), Some(false)) | (Subject::Git(_) | Subject::Files(_), _) => return Ok(None),
-    }
-    let governance = &*state.governance;
-    let policy_group = governance.policy_group();
-    let is_senior = |id: &ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
-    let behind = behind(state, change, approvals, now)?;
-    let mut by_time: Vec<(&Time, &ActorId)> = behind.iter().map(|(id, since)| (since, id)).collect();
-    by_time.sort();
-    let mut view = LooseningView { policy: 0, senior: governance.catalog.seniors().is_empty(), until: None };
-    for (since, id) in by_time {
-        view.policy = view.policy.saturating_add(u32::from(policy_group.contains(id)));
-        view.senior |= is_senior(id);
-        if view.until.is_none() && view.is_backed() {
-            let wait = governance.catalog.settings.loosening_wait_secs;
-            view.until = Some(since.plus_secs(wait.into()));
-        }
-    }
-    Ok(Some(view))
 }
 
 /// Who proposed a change, where a rule asks.
@@ -597,7 +533,8 @@ fn approvals(
             } else {
                 BTreeSet::new()
             },
-            away: asks("present") && state.governance.calendars.is_away(&approval.by, now),
+            away: asks("present") && state.is_away(&approval.by, now)?,
+            delegated: delegation::delegated(state, change, contributors, approval, now)?,
         };
         // The stronger of two, never the best parts of both; of two that are as strong, the later.
         match by_person.get(&approval.by) {

@@ -137,6 +137,7 @@ fn fact(condition: Condition) -> &'static str {
     match condition.fact {
         Fact::Tier => "resource.tier",
         Fact::People => "resource.home.people",
+        Fact::Worked => "resource.waiting.worked_hours",
     }
 }
 

@@ -27,6 +27,10 @@ pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// The type of a signature: an SSHSIG blob, which is also meant where no type is written.
 pub const SSHSIG: &str = "sshsig";
 
+/// The type of what stands in the place of a signature where a CI's OIDC token speaks for one: the digest of the token, which
+/// lies beside the ledger. The token is over the payload, since that is its audience.
+pub const OIDC_JWT: &str = "oidc-jwt";
+
 /// The largest payload that the ledger takes.
 pub const MAX_PAYLOAD_BYTES: usize = 32 * 1024;
 
@@ -52,7 +56,13 @@ pub enum EnvelopeError {
     SignatureCount(usize),
     #[error("signature {0} is not base64")]
     SignatureBase64(usize),
-    #[error("signature {place} is of the type `{found}`, which this program does not know; it knows `sshsig`")]
+    #[error("a token stands alone: the envelope has another signature beside it")]
+    TokenBeside,
+    #[error("the envelope names a token by something else than the 32 bytes of its SHA-256")]
+    TokenDigest,
+    #[error(
+        "signature {place} is of the type `{found}`, which this program does not know; it knows `sshsig` and `oidc-jwt`"
+    )]
     SignatureType { place: usize, found: String },
 }
 
@@ -105,12 +115,20 @@ pub struct Signature {
     pub sshsig: Vec<u8>,
 }
 
+/// The token that speaks in the place of a signature. The key id is a hint: by which issuer's which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedToken {
+    pub keyid: String,
+    pub digest: Digest,
+}
+
 /// A DSSE envelope, parsed, together with the bytes that it was parsed from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     raw: Vec<u8>,
     payload: Vec<u8>,
     signatures: Vec<Signature>,
+    token: Option<NamedToken>,
 }
 
 /// DSSE's pre-authentication encoding:
@@ -138,12 +156,15 @@ impl Envelope {
         if wire.signatures.is_empty() || wire.signatures.len() > MAX_SIGNATURES {
             return Err(EnvelopeError::SignatureCount(wire.signatures.len()));
         }
+        if wire.signatures.iter().any(|Object(signature)| signature.sort.as_deref() == Some(OIDC_JWT)) {
+            let token = named_token(wire.signatures)?;
+            return Ok(Self { raw: raw.to_vec(), payload, signatures: Vec::new(), token: Some(token) });
+        }
         let signatures = wire
             .signatures
             .into_iter()
             .enumerate()
             .map(|(i, Object(s))| {
-                // `oidc-jwt` is reserved: evidence that a CI signs by its token. It never is a person.
                 match s.sort.as_deref() {
                     None | Some(SSHSIG) => {}
                     Some(found) => {
@@ -155,7 +176,20 @@ impl Envelope {
                 Ok(Signature { keyid: s.keyid, sshsig })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { raw: raw.to_vec(), payload, signatures })
+        Ok(Self { raw: raw.to_vec(), payload, signatures, token: None })
+    }
+
+    /// Builds an envelope for which a token speaks.
+    pub fn by_token(payload: &[u8], token: NamedToken) -> Result<Self, EnvelopeError> {
+        let NamedToken { keyid, digest } = token;
+        let sig = STANDARD.encode(digest.as_bytes());
+        let wire = Wire {
+            payload_type: IN_TOTO.to_owned(),
+            payload: STANDARD.encode(payload),
+            signatures: vec![Object(WireSignature { keyid, sig, sort: Some(OIDC_JWT.to_owned()) })],
+        };
+        let raw = serde_json::to_vec(&wire).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+        Self::parse(&raw)
     }
 
     /// Builds an envelope from a payload and its signatures.
@@ -190,10 +224,23 @@ impl Envelope {
         &self.signatures
     }
 
+    /// The token that stands in the place of a signature; then there is none.
+    pub fn token(&self) -> Option<&NamedToken> {
+        self.token.as_ref()
+    }
+
     /// The bytes that every signature is over.
     pub fn signed_bytes(&self) -> Vec<u8> {
         pae(IN_TOTO, &self.payload)
     }
+}
+
+fn named_token(signatures: Vec<Object<WireSignature>>) -> Result<NamedToken, EnvelopeError> {
+    let [Object(WireSignature { keyid, sig, .. })] =
+        <[_; 1]>::try_from(signatures).map_err(|_| EnvelopeError::TokenBeside)?;
+    let digest = decode_base64(&sig).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let digest = digest.map(Digest::from_bytes).ok_or(EnvelopeError::TokenDigest)?;
+    Ok(NamedToken { keyid, digest })
 }
 
 /// The standard alphabet or the URL-safe one, with or without padding.

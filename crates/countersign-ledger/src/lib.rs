@@ -10,6 +10,7 @@
 //! | [`time`] | the time a leaf was admitted, as a number |
 //! | [`dsse`] | DSSE envelopes and the bytes that are signed |
 //! | [`sshsig`] | OpenSSH keys and signatures: verified for everybody, made for servers and gates |
+//! | [`jws`] | tokens of OIDC issuers and their keys: verified, never made |
 //! | [`leaf`] | streams, leaves and their frozen byte format |
 //! | [`tree`] | the Merkle tree: roots, inclusion and consistency proofs, and their checks |
 //! | [`mod@seal`] | drafts become leaves of a longer tree |
@@ -24,6 +25,7 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
 pub mod dsse;
+pub mod jws;
 pub mod leaf;
 pub mod seal;
 pub mod sshsig;
@@ -36,6 +38,7 @@ pub use checkpoint::{Checkpoint, LogKey, LogKeys, SignedCheckpoint};
 pub use cosignature::{Cosignature, Cosigner, CosignerKey, Quorum, VerifierKey};
 pub use digest::{Digest, Hash};
 pub use dsse::Envelope;
+pub use jws::Jws;
 pub use leaf::{Leaf, Line, StreamHead, StreamId};
 pub use seal::{Draft, Sealed, SealedLeaf, seal};
 pub use sshsig::{Assurance, Fingerprint, PublicKey, SignatureError, SigningKey, Verified};

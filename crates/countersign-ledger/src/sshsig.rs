@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::dsse::{Envelope, NAMESPACE};
 
-mod algorithms;
+pub(crate) mod algorithms;
 mod allowed_signers;
 mod armor;
 mod key;

@@ -1,7 +1,7 @@
 //! The client of the HTTP API, for the command line and for gates. It fetches and believes nothing: what an answer is worth
 //! is for whoever asked to check, see [`crate::known`] for people and [`crate::follower`] for gates.
 
-mod route;
+pub(crate) mod route;
 
 use std::{collections::BTreeMap, env, fmt, io::Read, str::FromStr, time::Duration};
 

@@ -15,7 +15,7 @@ use countersign_core::{
     subject::{Subject, SubjectRef},
     text::{ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Leaf};
+use countersign_ledger::{Digest, Jws, Leaf};
 
 use crate::{
     client::{Client, ClientError},
@@ -133,6 +133,14 @@ pub fn there(client: &Client, digest: &Digest) -> Result<Option<Vec<u8>>, Client
     }
 }
 
+/// What somebody can read in a blob: what a token says lies in it in base64.
+fn words_in(bytes: &[u8]) -> String {
+    match Jws::parse(bytes) {
+        Ok(token) => token.claims().iter().map(|(claim, said)| format!("{claim} {said}\n")).collect(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 struct Reader<'a> {
     client: &'a Client,
     person: &'a ActorId,
@@ -171,7 +179,10 @@ impl Reader<'_> {
             Body::RejectionSetAside(b) => (vec![b.reason], None),
             Body::Waiver(b) => (vec![b.reason], None),
             Body::Comment(b) => (vec![b.text], None),
-            Body::Evidence(b) => (b.document.into_iter().chain(b.text).collect(), None),
+            Body::Evidence(b) => {
+                let token = leaf.envelope.token().map(|token| token.digest);
+                (b.document.into_iter().chain(b.text).chain(token).collect(), None)
+            }
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
             Body::Recovery(b) => (vec![b.reason], None),
@@ -185,6 +196,10 @@ impl Reader<'_> {
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::FreezeLift(_)
+            | Body::Away(_)
+            | Body::Back(_)
+            | Body::Delegation(_)
+            | Body::DelegationEnd(_)
             | Body::GateRegistration(_)
             | Body::Approval(_)
             | Body::RejectionLift(_)
@@ -209,7 +224,7 @@ impl Reader<'_> {
         let theirs = self.words && statement.header.by == *self.person;
         for digest in texts {
             let Some(bytes) = there(self.client, &digest)? else { continue };
-            if theirs || self.called.is_in(&String::from_utf8_lossy(&bytes)) {
+            if theirs || self.called.is_in(&words_in(&bytes)) {
                 gone.insert(digest);
             }
         }

@@ -8,10 +8,11 @@ use countersign_core::{
     change::Change,
     decision::{Decision, Mode, Outcome, RuleStatus},
     explain::{self, ExplainedRule, Explanation},
+    freeze,
     refusal::Refusal,
     snapshot::AiStatus,
     state::State,
-    statement::Seen,
+    statement::OutcomeResult,
     subject::Transition,
     trust::Trust,
     verify::{Step, Verdict},
@@ -22,7 +23,7 @@ use maud::{Markup, html};
 use crate::{
     page::{self, Cell},
     view::{self, Texts},
-    wire::{ApprovalLine, ChangeView, PermitLine},
+    wire::{ApprovalLine, ChangeView, Emergency, PermitLine, seen_words},
 };
 
 /// What was found, and against what.
@@ -58,7 +59,11 @@ pub fn render(evidence: &Evidence<'_>) -> String {
         header {
             p.kicker { "Evidence from the log " b { (evidence.trust.origin) } @if let Some(proved) = &evidence.proved { ", change " code { (proved.view.id.short()) } } }
             @match &evidence.proved {
-                Some(proved) => { h1 { (headline(&proved.view)) } p.lede { (lede(proved)) } }
+                Some(proved) => {
+                    h1 { (headline(&proved.view)) }
+                    @for line in proved.view.emergency.iter().flat_map(Emergency::headlines) { p.lede { b { (page::shown(&sentence(&line))) } } }
+                    p.lede { (lede(proved)) }
+                }
                 None => {
                     h1 { "This does not prove what it says" }
                     p.lede { "Nothing in it can be relied on. What does not hold is listed below; get the bundle again, and from another place." }
@@ -66,7 +71,10 @@ pub fn render(evidence: &Evidence<'_>) -> String {
             }
         }
         main id="main" {
-            @if let Some(proved) = &evidence.proved { (change(proved)) }
+            @if let Some(proved) = &evidence.proved {
+                @if let Some(said) = &proved.view.emergency { (emergency(said)) }
+                (change(proved))
+            }
             (checked(evidence))
         }
     };
@@ -77,6 +85,48 @@ pub fn render(evidence: &Evidence<'_>) -> String {
 fn headline(view: &ChangeView) -> String {
     let targets: Vec<String> = view.targets.iter().map(ToString::to_string).collect();
     format!("“{}” for {}: {}", view.title, targets.join(", "), view.state)
+}
+
+/// With a capital and a full stop.
+fn sentence(line: &str) -> String {
+    let mut chars = line.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
+/// What went past the rules, before anything else.
+fn emergency(said: &Emergency) -> Markup {
+    let all = |of: Vec<String>| if of.is_empty() { "nothing".to_owned() } else { of.join(", ") };
+    let outcome = |outcome: Option<OutcomeResult>| {
+        outcome.map_or_else(|| "nothing went through".to_owned(), |outcome| outcome.to_string())
+    };
+    html! {
+        section id="emergency" {
+            h2 { "What went past the rules" }
+            @for broken in &said.broken {
+                (page::pairs(&[
+                    ("The glass was broken", html! { (broken.at) " at gate " (broken.gate.to_string()) @if broken.without_the_log { ", while the log was away" } }),
+                    ("Signed by", html! { (all(broken.by.iter().map(ToString::to_string).collect())) " (" (broken.by.len()) ")" }),
+                    ("Why", html! { (page::shown(broken.why.as_deref().unwrap_or("not here: erased, or missing from the bundle"))) }),
+                    ("Incident", html! { (page::shown(broken.incident.as_deref().unwrap_or("none named"))) }),
+                    ("Rejections gone over", html! { (all(broken.over.iter().map(ToString::to_string).collect())) }),
+                    ("Freezes gone over", html! { (all(broken.over_freezes.iter().map(freeze::name_of).collect())) }),
+                    ("Outcome", html! { (outcome(broken.outcome)) }),
+                ]))
+            }
+            @for rolled in &said.rolled_back {
+                (page::pairs(&[
+                    ("Rolled back", html! { (rolled.at) " at gate " (rolled.gate.to_string()) }),
+                    ("Signed by", html! { (rolled.by.to_string()) " alone" }),
+                    ("Restores", html! { @if let Some(change) = &rolled.restores { code { (change.to_string()) } } }),
+                    ("Incident", html! { (page::shown(rolled.incident.as_deref().unwrap_or("none named"))) }),
+                    ("Outcome", html! { (outcome(rolled.outcome)) }),
+                ]))
+            }
+            h3 { "Who looked at it afterwards" }
+            @for line in said.after() { p.words { (page::shown(&sentence(&line))) } }
+        }
+    }
 }
 
 /// Which standard change it is, if its template is its second pair of eyes; or what it rolls back.
@@ -191,12 +241,6 @@ fn approvals(lines: &[ApprovalLine]) -> Markup {
         (false, true) => "where a rule lets it carry over",
         (false, false) => "no: of an earlier revision, or by who had a hand in it",
     };
-    let seen = |seen: Seen| match seen {
-        Seen::None => "not at hand",
-        Seen::Shown => "shown on a page",
-        Seen::Material => "as verified bytes",
-        Seen::Computed => "computed from their own clone",
-    };
     page::table(
         "Approvals, each a signature over the content",
         &["Who", "When", "Revision", "Content", "Counts"],
@@ -205,7 +249,7 @@ fn approvals(lines: &[ApprovalLine]) -> Markup {
                 page::cell(&line.by),
                 page::cell(&line.at),
                 page::cell(line.revision),
-                page::cell(seen(line.seen)),
+                page::cell(seen_words(line.seen)),
                 page::cell(counts(line)),
             ]
         }),
@@ -316,12 +360,12 @@ fn short(digest: &Digest) -> String {
 impl Proved {
     /// Of the state that was verified. Blobs are those of the bundle.
     pub fn of(state: &State, change: &Change, blobs: &Texts, now: Time) -> Result<Self, Refusal> {
-        let disabled = state.disabled(now);
-        let view = view::view(state, change, blobs, &disabled, now)?;
+        let presence = state.presence(now);
+        let view = view::view(state, change, blobs, &presence, now)?;
         let last = change.decisions.last().and_then(|record| blobs.get(&record.decision));
         let decided = match last.and_then(|bytes| serde_json::from_slice::<Decision>(bytes).ok()) {
             Some(decision) => {
-                let explanation = explain::explain(&decision, state, change, &disabled, now)?;
+                let explanation = explain::explain(&decision, state, change, &presence, now)?;
                 Some((decision, explanation))
             }
             None => None,

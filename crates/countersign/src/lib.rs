@@ -31,6 +31,8 @@ pub mod joined;
 pub mod known;
 pub mod material;
 pub mod memory;
+pub mod notify;
+pub mod oidc;
 pub mod page;
 pub mod publication;
 pub mod random;

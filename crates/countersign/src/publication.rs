@@ -10,6 +10,7 @@ use countersign_core::{
     calendar::{self, Calendar, CalendarFile, Use},
     catalog::files::{CatalogFile, PROFILES},
     governance::{RULES, Replacements, SERVER_KEYS, ServerKeys, read_manifest},
+    issuer::{self, Issuer, IssuerFile, SpeaksFor},
     refusal::Refusal,
     requirement::Carry,
     rules::{Rule, Rules},
@@ -227,6 +228,10 @@ fn read(path: &str, content: &Content, found: &mut Entities) -> Result<(), Refus
         add(format!("{what} {name}"), fields_of_calendar(&calendar.file));
         return Ok(());
     }
+    if let Some(name) = issuer::name_of(path) {
+        add(format!("issuer {name}"), fields_of_issuer(&Issuer::parse(name, text.as_bytes())?.file));
+        return Ok(());
+    }
     CatalogFile::parse(path, text.as_bytes())
         .ok_or_else(|| Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")))??;
     let value: Value = serde_json::from_str(text)
@@ -316,6 +321,20 @@ fn fields_of_calendar(file: &CalendarFile) -> Fields {
         ("times".to_owned(), events.iter().map(ToString::to_string).collect()),
         ("working hours".to_owned(), hours.iter().map(ToString::to_string).collect()),
         ("zone".to_owned(), one(zone.to_string())),
+    ])
+}
+
+fn fields_of_issuer(file: &IssuerFile) -> Fields {
+    let IssuerFile { issuer, keys, workloads } = file;
+    let key = |(kid, key): (&String, &PublicKey)| format!("{kid} ({} {})", key.algorithm(), key.fingerprint());
+    let speaks = |entry: &SpeaksFor| {
+        let claims: Vec<String> = entry.claims.iter().map(|(claim, pattern)| format!("{claim} {pattern}")).collect();
+        format!("for {} where {}", entry.workload, claims.join(" and "))
+    };
+    BTreeMap::from([
+        ("address".to_owned(), BTreeSet::from([issuer.clone()])),
+        ("keys".to_owned(), keys.iter().map(key).collect()),
+        ("tokens speak".to_owned(), workloads.iter().map(speaks).collect()),
     ])
 }
 

@@ -7,7 +7,7 @@
 //! What this cannot see is a tail that the server leaves out: a bundle proves presence. Who must not miss a rejection or a
 //! revocation follows the log, as gates do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use countersign_core::{
     change::{Change, Revision},
@@ -15,6 +15,7 @@ use countersign_core::{
     facts::Identities,
     ids::ActorId,
     permit::{MAX_SKEW_SECS, span},
+    presence::Presence,
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
@@ -28,7 +29,7 @@ use countersign_ledger::{Digest, Leaf, LogKeys, Time, checkpoint::Checkpoint};
 
 use crate::{bundle::Bundle, client::ChangePrefix, view, wire::ChangeView};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     state: State,
     change: Change,
@@ -39,6 +40,8 @@ pub struct Reading {
     checkpoint: Checkpoint,
     begun: Option<GovernedBefore>,
     now: Time,
+    /// How people stand whose streams the bundle does not have.
+    known: Presence,
 }
 
 impl Reading {
@@ -59,7 +62,17 @@ impl Reading {
         let change = change.ok_or_else(|| swapped(asked, "a log that has no such change"))?;
         let revision = change.current().cloned().ok_or_else(|| broken("the change has no revision"))?;
         let subject = revision.subject.reference()?;
-        Ok(Self { state, change, revision, subject, blobs: bundle.evidence.blobs, checkpoint, begun, now })
+        Ok(Self {
+            state,
+            change,
+            revision,
+            subject,
+            blobs: bundle.evidence.blobs,
+            checkpoint,
+            begun,
+            now,
+            known: Presence::default(),
+        })
     }
 
     pub fn change(&self) -> &Change {
@@ -115,7 +128,20 @@ impl Reading {
         }
         let snapshot = Snapshot::take(&self.state, &self.change, self.now)?;
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
-        explain::could_supply(&decision, &self.state, &self.change, &self.state.disabled(self.now), person)
+        explain::could_supply(&decision, &self.state, &self.change, &self.presence(), person)
+    }
+
+    /// The same where somebody knows more of how people stand than the streams of those who spoke tell.
+    #[must_use]
+    pub fn with_presence(mut self, known: Presence) -> Self {
+        self.known = known;
+        self
+    }
+
+    fn presence(&self) -> Presence {
+        let mut presence = self.state.presence(self.now);
+        presence.extend(self.known.clone());
+        presence
     }
 
     /// Whether something else came into force since it was made, so that its author has to make it again.
@@ -128,15 +154,9 @@ impl Reading {
         }
     }
 
-    /// The change as it is shown, with these among those none of whose keys holds.
-    pub fn view_without(&self, lost: &BTreeSet<ActorId>) -> Result<ChangeView, Refusal> {
-        let disabled = self.state.disabled(self.now).union(lost).cloned().collect();
-        view::view(&self.state, &self.change, &self.blobs, &disabled, self.now)
-    }
-
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
-        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(self.now), self.now)
+        view::view(&self.state, &self.change, &self.blobs, &self.presence(), self.now)
     }
 }
 

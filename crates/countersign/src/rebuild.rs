@@ -111,7 +111,11 @@ impl Replay {
         Leaf::parse(bytes).map_err(|source| Damage::Leaf { index, source })?;
         let entry = Entry::parse(bytes)?;
         // Also the files that a list names, of what is only proposed too: whether it loosens is weighed by them.
-        let blobs = records::all_named(store, std::iter::once(&entry.signed.statement().body)).await?;
+        let blobs = records::all_named(
+            store,
+            std::iter::once((&entry.signed.statement().body, entry.signed.token().map(|token| token.digest))),
+        )
+        .await?;
         let blob = |digest: &Digest| blobs.get(digest).cloned();
         let streams = match &mut self.state {
             Some(state) => {

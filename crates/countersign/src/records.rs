@@ -17,6 +17,7 @@ use countersign_core::{
     epoch::EpochRecord,
     governance::{self, Governance, GovernanceRecord, ReplacedKeys, files_named, list_named},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    presence::Presence,
     refusal::{Refusal, RefusalClass},
     state::{FindingRecord, GateRecord, PersonRecord, Record, State},
     statement::{Body, Erasure, Statement, governance_stream},
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 11;
+pub const PROJECTIONS: u32 = 15;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -101,15 +102,19 @@ pub fn names_a_list(body: &Body) -> bool {
     body.governance_files().is_some() || body.governance_subject().is_some()
 }
 
+/// A statement, with the token that speaks for it, if one does.
+pub type Said<'a> = (&'a Body, Option<Digest>);
+
 /// The blobs that statements name, as far as they are still there. Publications name mostly what earlier ones named, so that
 /// each is looked up once.
 pub async fn all_named<'a>(
     store: &dyn Store,
-    bodies: impl Iterator<Item = &'a Body> + Clone,
+    said: impl Iterator<Item = Said<'a>> + Clone,
 ) -> Result<BTreeMap<Digest, Vec<u8>>, RecordError> {
-    let named: BTreeSet<Digest> = bodies.clone().flat_map(Body::blobs).collect();
+    let named: BTreeSet<Digest> =
+        said.clone().flat_map(|(body, token)| body.blobs().into_iter().chain(token)).collect();
     let mut blobs = store.blobs(&Vec::from_iter(named)).await?;
-    let of_governance: Vec<&Body> = bodies.filter(|body| names_a_list(body)).collect();
+    let of_governance: Vec<&Body> = said.map(|(body, _)| body).filter(|body| names_a_list(body)).collect();
     for step in [Step::Lists, Step::Files] {
         let mut more = BTreeSet::new();
         for body in &of_governance {
@@ -498,11 +503,9 @@ pub fn key_of_gate(key: &PublicKey) -> Unique {
     Unique::of(format!("gate-key {}", key.fingerprint()))
 }
 
-/// People none of whose keys holds: they cannot supply what is missing of a change.
-pub async fn disabled(store: &dyn Store, governance: &Governance, now: Time) -> Result<BTreeSet<ActorId>, StoreError> {
-    let mut people = people(store).await?;
-    people.retain(|id, record| governance.person(id).is_some_and(|person| record.disables(person, now)));
-    Ok(people.into_keys().collect())
+/// How people stand: who cannot supply what is missing of a change, who is away, and who has whose role.
+pub async fn presence(store: &dyn Store, governance: &Governance, now: Time) -> Result<Presence, StoreError> {
+    Ok(Presence::of(governance, &people(store).await?, now))
 }
 
 /// The record of one of them.
@@ -512,7 +515,7 @@ pub async fn person(store: &dyn Store, id: &ActorId) -> Result<Option<PersonReco
     body.map(|body| parse(&name, &body)).transpose()
 }
 
-/// The records of everybody who revoked a key or whose key was revoked.
+/// The records of everybody in whose own stream something stands.
 pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>, StoreError> {
     let mut people = BTreeMap::new();
     let mut after = None;
@@ -527,6 +530,14 @@ pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>
             return Ok(people);
         }
     }
+}
+
+/// Puts what stands about all of them into a state, beside what it knows: for who is named, not for what is decided.
+pub async fn know_everybody(store: &dyn Store, state: &mut State) -> Result<(), StoreError> {
+    for (person, record) in people(store).await? {
+        state.put_person(person, record);
+    }
+    Ok(())
 }
 
 /// The gate whose key it is, revoked or not.

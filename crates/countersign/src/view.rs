@@ -1,15 +1,18 @@
 //! A change as it is shown, put together from state and the blobs that its statements name. Pure, so that a server's answer
 //! and what a client works out of the signed statements themselves are made by the same code.
 
+mod emergency;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    change::{Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
+    change::{ApprovalRecord, Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
     explain,
     ids::{ActorId, EvidenceKind},
+    presence::Presence,
     refusal::Refusal,
     rules::decide,
-    snapshot::{EvidenceView, Snapshot},
+    snapshot::{DelegatedView, EvidenceView, Snapshot},
     state::State,
     statement::RevisionRef,
     subject::{Subject, Transition},
@@ -18,9 +21,10 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Fingerprint, Time};
 
+pub use self::emergency::emergency;
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, PermitLine,
-    RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, LentLine,
+    PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -35,16 +39,33 @@ pub fn texts(change: &Change) -> Vec<Digest> {
     let reasons = reasons.chain(change.waivers.iter().map(|waiver| waiver.reason));
     let reasons = reasons.chain(change.comments.iter().map(|comment| comment.text));
     let reasons = reasons.chain(change.evidence.iter().filter_map(|evidence| evidence.text));
+    let reasons = reasons.chain(change.permits.iter().filter_map(|permit| Some(permit.broken.as_ref()?.reason)));
     let transitions = change.permits.iter().map(|permit| permit.transition.digest);
     change.current().map(|revision| revision.text).into_iter().chain(reasons).chain(transitions).collect()
 }
 
-/// A change with everything that is known of it. `disabled` are people none of whose keys holds.
+/// The roles of others that an approval counts by.
+fn lent(snapshot: &Snapshot, approval: &ApprovalRecord, current: RevisionRef) -> Vec<LentLine> {
+    let carried = snapshot.carried.iter().flat_map(|carried| &carried.approvals);
+    let views: Vec<_> = match approval.revision == current {
+        true => snapshot.approvals.iter().collect(),
+        false => carried.collect(),
+    };
+    let view = views.into_iter().find(|view| view.by == approval.by);
+    let one = |lent: &DelegatedView| LentLine {
+        role: lent.role.to_string(),
+        of: lent.of.clone(),
+        until: rfc3339(lent.until),
+    };
+    view.into_iter().flat_map(|view| view.delegated.iter().map(one)).collect()
+}
+
+/// A change with everything that is known of it.
 pub fn view(
     state: &State,
     change: &Change,
     texts: &Texts,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     now: Time,
 ) -> Result<ChangeView, Refusal> {
     let (Some(revision), Some(current)) = (change.current(), change.current_ref()) else {
@@ -53,7 +74,7 @@ pub fn view(
     let snapshot = Snapshot::take(state, change, now)?;
     let epoch = state.governance.record.header_epoch();
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
-    let explanation = explain::explain(&decision, state, change, disabled, now)?;
+    let explanation = explain::explain(&decision, state, change, presence, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
     let reason = |digest: &Digest| {
         let said = texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
@@ -101,6 +122,7 @@ pub fn view(
                 carries: approval.epoch == epoch
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
+                delegated: lent(&snapshot, approval, current),
             })
             .collect(),
         rejections: change
@@ -136,10 +158,9 @@ pub fn view(
                 issued_at: rfc3339(permit.issued_at),
                 expires_at: rfc3339(permit.expires_at),
                 outcome: permit.outcome,
-                broken_by: permit.broken.iter().flat_map(|broken| broken.by.keys().cloned()).collect(),
-                broken_why: permit.broken.as_ref().and_then(|broken| reason(&broken.reason)),
             })
             .collect(),
+        emergency: emergency(state, change, &|digest| texts.get(digest).cloned()),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
         evidence: evidence(change, &evidence_of(state, change, now)?, &reason),
         labels: change
@@ -203,6 +224,8 @@ fn evidence(
             workflow: record.workflow.clone(),
             document: record.document,
             note: record.text.as_ref().and_then(reason),
+            issuer: record.token.as_ref().map(|token| token.issuer.clone()),
+            token_gone: !record.is_checked(),
         }
     };
     change.evidence.iter().map(line).collect()

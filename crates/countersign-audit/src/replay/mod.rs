@@ -482,6 +482,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("commits") || asks_of_commits, "who signed commits"),
             (asks("freeze") || asks("window") || asks("time.") || asks_for_windows, "calendars"),
             (asks("waiting"), "how long a change waited"),
+            (asks("findings"), "findings that nobody answered"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

@@ -58,6 +58,7 @@ pub fn ruled(paths: &[PathChange], rules: &[Arc<Rules>]) -> BTreeMap<String, Pat
         path: change.path.clone(),
         status: change.status,
         submodule: false,
+        led: false,
         link: change.status == PathStatus::TypeChanged,
         lines: None,
     };

@@ -92,6 +92,10 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
@@ -147,6 +151,10 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
@@ -264,7 +272,17 @@ fn new_revision(
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
-    // A rejection stands over it, whatever it brings.
+    // A rejection stands over it, whatever it brings, and is of it from then on.
+    if revision.targets.is_empty() && !change.rejected_on().is_empty() {
+        return Err(Refusal::conflict(
+            "rejection-stands",
+            format!("a rejection of change {} stands, and the revision does not name the targets on which it stands over it", change.id),
+        )
+        .hint(format!("look at what was said, then sign again: countersign show {}", change.id.short())));
+    }
+    if !revision.targets.is_empty() {
+        its_targets(change, &revision.targets)?;
+    }
     subject(found)?;
     publication::fits_its_targets(authenticated, change.kind, &change.targets, found)
 }
@@ -295,7 +313,7 @@ fn approval(
             .hint(format!("take the rejection back first: countersign reject {short} --lift")));
     }
     let others = others_rejections(state, change)?;
-    if let Some(other) = rejected_elsewhere(&others, &by) {
+    if let Some(other) = rejected_elsewhere(&others, change, &by)? {
         return Err(Refusal::conflict(
             "your-rejection-stands",
             format!("{by} has rejected in change {other} what change {} brings", change.id),
@@ -374,21 +392,29 @@ fn rejection(
     Ok(())
 }
 
-/// Rejections of the same content that stand in other changes on these targets. A part of a log does not tell them.
+/// Rejections of what the change brings, alone or among other things, in other changes on these targets, set aside or not. A part
+/// of a log does not tell them.
 fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a TargetRejection>, Refusal> {
     let content = change.content()?;
+    let covers = |rejection: &&TargetRejection| {
+        rejection.change != change.id && change.current().is_some_and(|revision| rejection.covers(revision, &content))
+    };
     let mut found = Vec::new();
     for target in &change.targets {
-        let on = state.rejections_on(target)?.unwrap_or_default().iter();
-        found.extend(on.filter(|rejection| rejection.change != change.id && rejection.content == content));
+        found.extend(state.rejections_on(target)?.unwrap_or_default().iter().filter(covers));
     }
     Ok(found)
 }
 
 /// The other change in which this person's rejection of the content stands.
-fn rejected_elsewhere<'a>(others: &[&'a TargetRejection], person: &ActorId) -> Option<&'a str> {
-    let theirs = others.iter().find(|rejection| rejection.by == *person && rejection.stands());
-    theirs.map(|rejection| rejection.change.short())
+fn rejected_elsewhere<'a>(
+    others: &[&'a TargetRejection],
+    change: &Change,
+    person: &ActorId,
+) -> Result<Option<&'a str>, Refusal> {
+    let content = change.content()?;
+    let theirs = others.iter().find(|rejection| rejection.by == *person && rejection.holds(change, &content));
+    Ok(theirs.map(|rejection| rejection.change.short()))
 }
 
 /// Whether the streams of the change's targets are at hand. Where they are not, what was said of rejections in other changes is
@@ -415,7 +441,7 @@ fn lift(
         return Ok(());
     }
     let others = others_rejections(state, change)?;
-    if let Some(other) = rejected_elsewhere(&others, &by) {
+    if let Some(other) = rejected_elsewhere(&others, change, &by)? {
         return Err(Refusal::conflict(
             "rejected-elsewhere",
             format!("what holds change {} is what {by} said of change {other}, which has the same content", change.id),
@@ -450,7 +476,8 @@ fn set_aside(
     let content = change.content()?;
     let own = change.standing_rejections().filter(|rejection| rejection.by == said.rejected_by);
     let others = others_rejections(state, change)?;
-    let others = others.into_iter().filter(|rejection| rejection.by == said.rejected_by && rejection.stands());
+    let others =
+        others.into_iter().filter(|rejection| rejection.by == said.rejected_by && rejection.holds(change, &content));
     let by_them: Vec<(Time, &[Aside])> = own
         .map(|rejection| (rejection.at, rejection.aside.as_slice()))
         .chain(others.map(|rejection| (rejection.at, rejection.aside.as_slice())))

@@ -7,6 +7,7 @@ use countersign_ledger::Time;
 
 use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
 use crate::{
+    escalation::escalated,
     governance::Signer,
     ids::{GateId, Target},
     landed::{BrokenGlass, RolledBack},
@@ -43,7 +44,8 @@ pub(super) fn finding(
     if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
         return Err(Refusal::unknown("unknown-person", format!("{unknown}, who is to answer, is no person here")));
     }
-    let on = |target: &Target| Ok::<_, Refusal>(state.target(target)?.map(|target| target.findings.as_slice()));
+    // A part of the log does not tell what else is open there.
+    let on = |target: &Target| Ok::<_, Refusal>(state.what_landed_on(target)?.map(|known| known.findings.as_slice()));
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
@@ -66,7 +68,12 @@ pub(super) fn finding(
 }
 
 /// One of those who are asked answers, once, and nobody for what they did alone themselves.
-pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &FindingAnswer) -> Result<(), Refusal> {
+pub(super) fn answer(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    said: &FindingAnswer,
+    now: Time,
+) -> Result<(), Refusal> {
     let by = person(authenticated, "answer a finding")?;
     let short = said.finding.short();
     let Some(found) = state.finding(&said.finding)? else {
@@ -93,10 +100,15 @@ pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &Fi
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
-        _ if !found.who.contains(&by) => {
-            Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
-                .hint(format!("one of these answers: {who}")))
-        }
+        _ if !found.who.contains(&by) => match escalated(&state.governance, found, now) {
+            Some(besides) if besides.who.contains(&by) => Ok(()),
+            besides => {
+                let besides = besides.iter().flat_map(|besides| &besides.who).map(|person| person.as_str());
+                let who: Vec<&str> = found.who.iter().map(|person| person.as_str()).chain(besides).collect();
+                Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
+                    .hint(format!("one of these answers: {}", who.join(", "))))
+            }
+        },
         _ => Ok(()),
     }
 }
@@ -142,7 +154,9 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                 rolled.unreviewed && rolled.change == *change && rolled.by == *by && rolled.restores == *restores
             };
             for target in targets {
-                if !state.target(target)?.is_some_and(|record| record.history.rolled_back.iter().any(is_it)) {
+                // In a part of the log followers vouch for what landed there.
+                let Some(record) = state.what_landed_on(target)? else { continue };
+                if !record.history.rolled_back.iter().any(is_it) {
                     return Err(Refusal::conflict(
                         "not-rolled-back",
                         format!("{by} has not rolled {target} back by {change} so that nobody was asked to look at it"),
@@ -158,7 +172,8 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
             server(authenticated)?;
             let is_it = |broken: &BrokenGlass| broken.unreviewed && broken.change == *change && broken.by == *by;
             for target in targets {
-                if !state.target(target)?.is_some_and(|record| record.history.broken.iter().any(is_it)) {
+                let Some(record) = state.what_landed_on(target)? else { continue };
+                if !record.history.broken.iter().any(is_it) {
                     return Err(Refusal::conflict(
                         "glass-not-broken",
                         format!(

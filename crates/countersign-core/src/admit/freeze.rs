@@ -4,6 +4,7 @@ use countersign_ledger::Time;
 
 use super::{Authenticated, need_two_people, person};
 use crate::{
+    explain::{able, names},
     freeze::{self, FREEZE_SECS, FreezeRecord, MAX_OF_ONE, RENEW_SECS, may_freeze, name_of, who_may},
     governance::{Governance, Signer},
     ids::ActorId,
@@ -36,14 +37,14 @@ pub(super) fn freeze(
     }
     sensible(governance, said, now)?;
     if !may_freeze(governance, &by, &said.scope, now) {
-        let who: Vec<&str> = who_may(governance, &said.scope, now).into_iter().map(ActorId::as_str).collect();
+        let who = able(state, who_may(governance, &said.scope, now), now);
         return Err(Refusal::forbidden(
             "not-theirs-to-freeze",
             format!("{by} is no senior, and does not own, nor is on call for, all that this would freeze"),
         )
         .hint(match who.is_empty() {
             true => "name systems that you own: --system S".to_owned(),
-            false => format!("name systems that you own (--system S), or let one of these sign: {}", who.join(", ")),
+            false => format!("name systems that you own (--system S), or let one of these sign: {}", names(&who)),
         }));
     }
     if let Some((statement, bars)) = freezes.iter().find(|(_, known)| known.bars(&by, &said.scope, now)) {

@@ -8,9 +8,10 @@ use countersign_ledger::Time;
 use super::{Authenticated, change::its_targets, name, only_people, permit};
 use crate::{
     change::{Change, Found},
+    explain::{able, names},
     freeze,
     glass::{self, GLASS_SECS},
-    governance::{Governance, Signer},
+    governance::Signer,
     ids::ActorId,
     kind::MAX_INCIDENT_CHARS,
     permit::MAX_SKEW_SECS,
@@ -32,7 +33,7 @@ pub(super) fn need_enough<T>(
         match signer {
             Signer::Actor { id, kind } => {
                 only_people(id, *kind, "break the glass")?;
-                is_entitled(governance, said, id, now)?;
+                is_entitled(state, said, id, now)?;
                 grants(state, id, now)?;
                 people.insert(id);
             }
@@ -41,43 +42,39 @@ pub(super) fn need_enough<T>(
             }
         }
     }
-    enough(governance, said, people.len(), glass::needed(governance, &said.targets, said.nonce.is_some()), now)
+    enough(state, said, people.len(), glass::needed(governance, &said.targets, said.nonce.is_some()), now)
 }
 
 /// Whether so many people are enough, of whom the last ones are missing.
-pub fn enough(
-    governance: &Governance,
-    said: &BreakGlass,
-    people: usize,
-    needed: usize,
-    now: Time,
-) -> Result<(), Refusal> {
+pub fn enough(state: &State, said: &BreakGlass, people: usize, needed: usize, now: Time) -> Result<(), Refusal> {
     if people >= needed {
         return Ok(());
     }
-    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
     Err(Refusal::forbidden(
         "glass-people",
         format!("{needed} people who are entitled open this without the log, this has the signatures of {people}"),
     )
     .hint(format!(
-        "let another of them look at it and sign: countersign break-glass --cosign FILE ({})",
-        who.join(", ")
+        "let another of them look at it and sign: countersign break-glass --git . --cosign FILE ({})",
+        names(&able(state, glass::entitled(&state.governance, &said.targets, now), now))
     )))
 }
 
-fn is_entitled(governance: &Governance, said: &BreakGlass, id: &ActorId, now: Time) -> Result<(), Refusal> {
+fn is_entitled(state: &State, said: &BreakGlass, id: &ActorId, now: Time) -> Result<(), Refusal> {
+    let governance = &*state.governance;
     let Some(target) = said.targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
         return Ok(());
     };
-    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
+    let who = able(state, glass::entitled(governance, &said.targets, now), now);
     Err(Refusal::forbidden(
         "not-entitled",
-        format!("{id} neither owns {target} nor is a senior; nobody else opens it in an emergency"),
+        format!(
+            "{id} neither owns {target}, nor is on call for it, nor is a senior; nobody else opens it in an emergency"
+        ),
     )
     .hint(match who.is_empty() {
-        true => "nobody is entitled for all of its targets: propose them apart".to_owned(),
-        false => format!("let one of these sign: {}", who.join(", ")),
+        true => "nobody who could sign now is entitled for all of its targets: propose them apart".to_owned(),
+        false => format!("let one of these sign: {}", names(&who)),
     }))
 }
 
@@ -131,7 +128,15 @@ pub(super) fn admit(
                 return Err(Refusal::malformed(
                     "glass-expiry",
                     format!("it opens the gate for {} minutes at the most, from now on", GLASS_SECS / 60),
-                ));
+                )
+                .hint(format!("sign anew, for now: countersign break-glass {} --why \"…\"", change.id.short())));
+            }
+            if let Some(nobody) = said.overrides.iter().find(|by| state.governance.person(by).is_none()) {
+                return Err(Refusal::unknown(
+                    "unknown-person",
+                    format!("{nobody}, whom it goes over, is no person here"),
+                )
+                .hint("name those whose rejection stands, as countersign show tells them: --over PERSON"));
             }
             names_what_it_overrides(change, said)?;
             names_freezes(state, change, said, now)

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, finding, freeze, person, publication, recovery, revocation, rotation};
+use super::{
+    Authenticated, absence, delegation, epoch, finding, freeze, person, publication, recovery, revocation, rotation,
+};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -22,12 +24,16 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
         Body::Freeze(said) => freeze::freeze(state, authenticated, said, now),
         Body::FreezeLift(said) => freeze::lift(state, authenticated, said, now),
+        Body::Away(said) => absence::away(state, authenticated, said, now),
+        Body::Back(said) => absence::back(state, authenticated, said, now),
+        Body::Delegation(said) => delegation::delegation(state, authenticated, said, now),
+        Body::DelegationEnd(said) => delegation::end(state, authenticated, said, now),
         Body::Recovery(said) => recovery::recovery(state, said),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Epoch(said) => epoch::admit(authenticated, said),
         Body::Finding(said) => finding::finding(state, authenticated, said, now),
-        Body::FindingAnswer(said) => finding::answer(state, authenticated, said),
+        Body::FindingAnswer(said) => finding::answer(state, authenticated, said, now),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)

@@ -28,6 +28,7 @@ mod problem;
 mod recur;
 mod scope;
 mod windows;
+mod worked;
 pub mod written;
 mod zone;
 
@@ -350,23 +351,8 @@ impl Calendars {
     /// Whether a group works: it is within the hours that are said of it, or of a group above it, or of everybody, and none of the
     /// holidays of those.
     pub fn works(&self, group: &GroupId, catalog: &Catalog, at: Time) -> bool {
-        let above = above(group, catalog);
-        let theirs = |calendar: &&Calendar| {
-            calendar.file.groups.is_empty() || above.iter().any(|group| calendar.file.groups.contains(*group))
-        };
-        let holidays: Vec<&Calendar> = self.used_for(Use::Holiday).filter(theirs).collect();
-        if holidays.iter().any(|calendar| calendar.is_now(at)) {
-            return false;
-        }
-        // The nearest that says hours: of the group itself, of one above, of everybody.
-        let nearness = |calendar: &&&Calendar| {
-            above.iter().position(|group| calendar.file.groups.contains(*group)).unwrap_or(usize::MAX)
-        };
-        let with_hours = holidays.iter().filter(|calendar| calendar.file.hours.is_some());
-        match with_hours.min_by_key(nearness) {
-            Some(Calendar { file: CalendarFile { hours: Some(hours), zone, .. }, .. }) => hours.cover(zone.clock(at)),
-            Some(_) | None => WorkingHours::default().cover(self.home_zone().clock(at)),
-        }
+        let (holidays, hours, zone) = self.hours_of(group, catalog);
+        !holidays.iter().any(|calendar| calendar.is_now(at)) && hours.cover(zone.clock(at))
     }
 
     /// The zone of the holidays that are everybody's; else UTC.

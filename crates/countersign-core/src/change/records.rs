@@ -13,7 +13,10 @@ use crate::{
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
     glass::Broken,
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
+    issuer::ByToken,
     kind::Documents,
+    pieces::Pieces,
+    refusal::Refusal,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
 };
@@ -72,6 +75,9 @@ pub struct Revision {
     /// that could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosens: Option<bool>,
+    /// What it brings, path by path.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub pieces: Pieces,
 }
 
 impl Revision {
@@ -107,7 +113,14 @@ impl Revision {
             inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
             loosens: found.loosens,
+            pieces: Pieces::of(subject, of),
         }
+    }
+
+    /// Whether another revision brings what this one does, alone or among other things: so it stands under what rejects this one.
+    pub fn is_brought_by(&self, other: &Self) -> Result<bool, Refusal> {
+        let same = self.subject.content()? == other.subject.content()?;
+        Ok(same || self.pieces.remembered().are_among(&other.pieces))
     }
 
     /// Finds out whose the keys are that signed its commits. Of so many that a decision could not look at each, nobody's is known.
@@ -138,6 +151,10 @@ pub struct ApprovalRecord {
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+    /// Delegations to who approved that held then: by their payload digests, whose they are. One that comes later does not reach
+    /// back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub delegated: BTreeMap<Digest, ActorId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -324,6 +341,16 @@ pub struct EvidenceRecord {
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+    /// Where a token spoke for it; then the key is its issuer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ByToken>,
+}
+
+impl EvidenceRecord {
+    /// Whether whoever keeps this has checked whose word it is, and everybody else still can.
+    pub fn is_checked(&self) -> bool {
+        !self.token.as_ref().is_some_and(|token| token.unseen || token.erased)
+    }
 }
 
 /// An approval that was there, and that whoever gave it took back.

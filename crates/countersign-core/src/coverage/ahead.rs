@@ -1,4 +1,4 @@
-//! What comes: the times in which other people are away, by calendars, and which gates are closed then or hang on one person.
+//! What comes: the times in which other people are away, by calendars and by their own word, and which gates are closed then or hang on one person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,16 +36,23 @@ pub struct Ahead {
 }
 
 /// The times in which the same people are away by calendars and, where rules ask, on call: one after the other, with none left out.
-fn stretches(calendars: &Calendars, (from, until): (Time, Time), asks_on_call: bool) -> Vec<(Span, BTreeSet<ActorId>)> {
+fn stretches(
+    calendars: &Calendars,
+    (from, until): (Time, Time),
+    asks_on_call: bool,
+    others: &Others<impl Fn(Time) -> BTreeSet<ActorId>>,
+) -> Vec<(Span, BTreeSet<ActorId>)> {
     let rotas = calendars.used_for(Use::OnCall).filter(|_| asks_on_call);
     let spans = calendars.used_for(Use::Absence).chain(rotas).flat_map(|calendar| calendar.between(from, until));
     let mut moments: BTreeSet<Time> = spans.flat_map(|(span, _)| [span.from, span.until]).collect();
+    moments.extend(&others.moments);
     moments.retain(|at| from < *at && *at < until);
     let begins: Vec<Time> = std::iter::once(from).chain(moments).collect();
     let ends = begins.iter().copied().skip(1).chain([until]);
     let mut stretches: Vec<(Span, BTreeSet<ActorId>)> = Vec::new();
     for (from, until) in begins.iter().copied().zip(ends).filter(|(from, until)| from < until) {
-        let away: BTreeSet<ActorId> = calendars.away(from).into_iter().cloned().collect();
+        let by_calendar = calendars.away(from).into_iter().cloned();
+        let away: BTreeSet<ActorId> = by_calendar.chain((others.away)(from)).collect();
         match stretches.last_mut() {
             Some((span, same)) if *same == away && !asks_on_call => span.until = until,
             Some(_) | None => stretches.push((Span { from, until }, away)),
@@ -54,19 +61,25 @@ fn stretches(calendars: &Calendars, (from, until): (Time, Time), asks_on_call: b
     stretches
 }
 
-/// Looks at each of those times; `others` says who besides is away then.
+/// Who besides is away, and when that changes.
+#[derive(Debug)]
+pub struct Others<F> {
+    pub moments: BTreeSet<Time>,
+    pub away: F,
+}
+
+/// Looks at each of those times.
 pub fn ahead(
     governance: &Governance,
     only: Option<&SystemId>,
     (from, until): (Time, Time),
-    others: impl Fn(Time) -> BTreeSet<ActorId>,
+    others: &Others<impl Fn(Time) -> BTreeSet<ActorId>>,
 ) -> Ahead {
     // Who is on call is another at each of those times.
     let asks_on_call = Cast::of(governance, &BTreeSet::new()).asks_on_call();
     let mut known: BTreeMap<(Option<Time>, BTreeSet<ActorId>), Absences> = BTreeMap::new();
     let mut ahead = Ahead::default();
-    for (span, mut away) in stretches(&governance.calendars, (from, until), asks_on_call) {
-        away.extend(others(span.from));
+    for (span, away) in stretches(&governance.calendars, (from, until), asks_on_call, others) {
         let question = (asks_on_call.then_some(span.from), away.clone());
         if known.len() >= MAX_SETS && !known.contains_key(&question) {
             ahead.cut = Some(span.from);

@@ -157,7 +157,7 @@ fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
     if kinds.is_empty() {
         return BTreeMap::new();
     }
-    let workloads = governance.catalog.actors.values().filter(|actor| !actor.keys.is_empty());
+    let workloads = governance.catalog.actors.values().filter(|actor| governance.can_attest(actor));
     let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, &actor.id)));
     attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Time};
 
 use super::{
     ENOUGH,
@@ -12,7 +12,8 @@ use crate::{
     catalog::{Actor, ActorKind, System},
     ids::{ActorId, ChangeId, Environment, Target},
     kind::{Documents, Kind},
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, PathsView, Snapshot, TargetView},
+    requirement::MAX_WAIT,
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, PathsView, Snapshot, TargetView, Worked},
 };
 
 /// Longer than any rule asks for.
@@ -116,6 +117,11 @@ impl<'a> Scene<'a> {
         }
         let mut best = best.build();
         self.cast.has.iter().for_each(|has| has.supply(&mut best));
+        // Whoever may supply something after a while could be waited for.
+        if self.cast.governance.rules.ask_about("worked_hours") {
+            let worked = Worked { since: Time::from_unix_millis(0), hours: MAX_WAIT };
+            best.calendar.get_or_insert_default().worked.insert(self.view.target.clone(), worked);
+        }
         best
     }
 }

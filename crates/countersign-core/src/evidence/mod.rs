@@ -91,9 +91,7 @@ impl Attests {
             let below = |workflow: &str| {
                 path.submodule && workflow.strip_prefix(&path.path).is_some_and(|rest| rest.starts_with('/'))
             };
-            steers.is_match(&path.path)
-                || path.submodule && steers.reaches_into(&path.path)
-                || workflow.is_some_and(|workflow| path.path == workflow || below(workflow))
+            path.meets(&steers) || workflow.is_some_and(|workflow| path.path == workflow || below(workflow))
         })
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn enough(people: &People<'_>, wishes: &[Wish<'_>], excluded: &BTreeS
     let candidates = people.candidates(&systems, &groups, excluded, MAX_ENOUGH);
     let mut by_mask: BTreeMap<u64, Vec<&ActorId>> = BTreeMap::new();
     for person in candidates {
-        let does = |wish: &Wish<'_>| people.has_role(person, &wish.role, &wish.system.into_iter().collect());
+        // Who has a role of somebody else is not told from them here, and would be counted beside them.
+        let does = |wish: &Wish<'_>| people.has_it_themselves(person, &wish.role, &wish.system.into_iter().collect());
         let mask = wishes.iter().enumerate().filter(|(_, wish)| does(wish)).fold(0_u64, |mask, (at, _)| mask | 1 << at);
         let alike = by_mask.entry(mask).or_default();
         if mask != 0 && alike.len() < MAX_ENOUGH {

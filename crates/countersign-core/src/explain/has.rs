@@ -1,6 +1,6 @@
 //! What a change has to have, and what workloads have to attest of it: who sees to that, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, MAX_WHO, Scene, words::how_to_attest};
 use crate::{
@@ -41,15 +41,19 @@ impl Scene<'_> {
 
     /// The workloads that the catalog lets attest this, and that had no hand in the change.
     pub(super) fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
-        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
-        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
+        let all = self
+            .governance
+            .into_iter()
+            .flat_map(|governance| governance.catalog.actors.values().filter(|actor| governance.can_attest(actor)));
+        let may = all.filter(|actor| actor.attests.kinds.contains(kind));
         may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
     }
 
     pub(super) fn attested(&self, kind: &EvidenceKind) -> Found {
         let all = self.attesters(kind);
         let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
-        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
+        let more = u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX);
+        Found { who, more, notes: BTreeMap::new() }
     }
 
     pub(super) fn how_to_attest(&self, kind: &EvidenceKind) -> String {

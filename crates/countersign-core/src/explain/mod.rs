@@ -9,12 +9,17 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `steps` | from when on somebody else may supply it |
+//! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
 
+mod approvers;
 mod enough;
 mod freezes;
 mod has;
 mod people;
+mod steps;
+mod theirs;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +30,10 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_disclose, way_in_words},
+    words::{how_to_disclose, way_in_words},
 };
 pub use self::{
-    people::{MAX_WHO, People},
+    people::{MAX_WHO, People, able, names},
     words::words,
 };
 use crate::{
@@ -39,6 +44,7 @@ use crate::{
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     landed::RollbackView,
     newcomers,
+    presence::Presence,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
     rollback::{AFTER_REVIEW_SECS, Rollback, rollback},
@@ -72,6 +78,9 @@ pub struct Explanation {
     /// The freezes that hold for it now, and whether it may pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
+    /// From when on somebody else may supply what is missing, by which rule, and where that was used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -104,6 +113,9 @@ pub struct Obligation {
     pub who: Vec<ActorId>,
     /// How many others can.
     pub more: u32,
+    /// What is to be known of some of those who are named: until when they are away, and by whose delegation they could.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<ActorId, String>,
     /// The command that does it.
     pub how: String,
     /// Other ways to the same, any one of which suffices.
@@ -115,6 +127,15 @@ impl Obligation {
     /// It, and the other ways to the same.
     pub fn ways(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.or)
+    }
+
+    /// Those who are named, each with what is to be known of them.
+    pub fn named(&self) -> Vec<String> {
+        let one = |person: &ActorId| match self.notes.get(person) {
+            Some(note) => format!("{person} ({note})"),
+            None => person.to_string(),
+        };
+        self.who.iter().map(one).collect()
     }
 }
 
@@ -155,26 +176,26 @@ pub struct Explained {
 
 impl Explained {
     /// Decides a change as it stands now, and explains that.
-    pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
+    pub fn standing(state: &State, change: &Change, presence: &Presence, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
         explanation.rollback = rolls_back(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
 
-/// Explains a decision of a change as it stands now. `disabled` are people none of whose keys holds.
+/// Explains a decision of a change as it stands now.
 pub fn explain(
     decision: &Decision,
     state: &State,
     change: &Change,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
+    let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
     explanation.rollback = rolls_back(decision, state, change, now)?;
     Ok(explanation)
@@ -217,11 +238,17 @@ pub fn could_supply(
     decision: &Decision,
     state: &State,
     change: &Change,
-    disabled: &BTreeSet<ActorId>,
+    presence: &Presence,
     person: &ActorId,
 ) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled, decision.decided_at)?.could_supply(decision, person))
+    Ok(Scene::of(state, change, &snapshot, presence, decision.decided_at)?.could_supply(decision, person))
+}
+
+/// Those who grant nothing here while they suspend somebody whom the change concerns.
+fn set_against(state: &State, change: &Change, now: Time) -> BTreeSet<ActorId> {
+    let against = state.people().filter(|(_, record)| state.is_set_against(record, change, now).is_some());
+    against.map(|(person, _)| person.clone()).collect()
 }
 
 /// All that explaining looks at.
@@ -236,8 +263,8 @@ pub struct Scene<'a> {
     pub nowhere: BTreeSet<&'a str>,
     /// Whom commits name, where that was not erased.
     pub names: BTreeMap<&'a str, &'a Ident>,
-    /// Who rejected the same content in which other changes.
-    pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
+    /// Who rejected what it brings in which other changes, and whether that was all that it brings.
+    pub held_in: BTreeMap<(&'a ActorId, &'a ChangeId), bool>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
     /// Of whom the first approval does not count: they enrolled a newcomer whose change it is.
@@ -258,7 +285,7 @@ impl<'a> Scene<'a> {
             keepers: BTreeMap::new(),
             nowhere: BTreeSet::new(),
             names: BTreeMap::new(),
-            held_in: BTreeSet::new(),
+            held_in: BTreeMap::new(),
             together: BTreeSet::new(),
             half: BTreeSet::new(),
             look_again: BTreeSet::new(),
@@ -271,7 +298,7 @@ impl<'a> Scene<'a> {
         state: &'a State,
         change: &'a Change,
         snapshot: &'a Snapshot,
-        disabled: &BTreeSet<ActorId>,
+        presence: &'a Presence,
         now: Time,
     ) -> Result<Self, Refusal> {
         let governance: &Governance = &state.governance;
@@ -279,10 +306,19 @@ impl<'a> Scene<'a> {
             let owner = change.observed_document(path).and_then(|document| document.owner.as_deref());
             owner.map(|owner| governance.people_called(owner)).unwrap_or_default()
         };
+        // Of what governs nothing is delegated, and of nobody whose own word is there, or cannot be.
+        let governs = change.targets.iter().any(Target::is_governance);
+        let lends = |of: &ActorId| {
+            let spoke = snapshot.approvals.iter().any(|approval| approval.by == *of)
+                || snapshot.waivers.iter().any(|waiver| waiver.by == *of)
+                || snapshot.rejected_by.contains(of)
+                || snapshot.cleared_by.contains(of);
+            !governs && !spoke && !count::had_a_hand(snapshot, of)
+        };
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, disabled, now),
+            people: People::of(governance, change, presence, lends, now).without(set_against(state, change, now)),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions
@@ -291,7 +327,11 @@ impl<'a> Scene<'a> {
                 .map(|(reference, who)| (reference.as_str(), who))
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
-            held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
+            held_in: state.held_by(change)?.into_iter().fold(BTreeMap::new(), |mut held_in, rejection| {
+                let same = change.content().is_ok_and(|content| content == rejection.content);
+                *held_in.entry((&rejection.by, &rejection.change)).or_default() |= same;
+                held_in
+            }),
             together: newcomers::would_not_count(governance, snapshot, now),
             half: newcomers::enrolled_its_maker(governance, snapshot, now),
             look_again: change.look_again().collect(),
@@ -309,6 +349,7 @@ impl<'a> Scene<'a> {
             standard: None,
             rollback: None,
             freezes: self.freezes(),
+            steps: self.steps(decision),
         }
     }
 
@@ -366,8 +407,7 @@ impl<'a> Scene<'a> {
 
     fn could_supply(&self, decision: &Decision, person: &ActorId) -> Vec<Obligation> {
         let made_it = count::had_a_hand(self.snapshot, person);
-        let spoke = self.snapshot.rejected_by.contains(person)
-            || self.snapshot.held_by.contains(person)
+        let spoke = self.rejected(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.together.contains_key(person)
             || self.together.contains(person)
@@ -469,14 +509,16 @@ impl<'a> Scene<'a> {
         match &missing.token {
             Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
-                    one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
+                    let found = self.approvers(decided, missing, role, wanted);
+                    let how = self.how_to_approve(&found);
+                    one(found, how)
                 }
                 // Each place is somebody's to fill.
                 Need::Apart(parts) => {
-                    let how = how_to_approve(change, self.snapshot.material);
-                    let found: Vec<Found> =
-                        open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted)).collect();
-                    one(Found::all(found), how)
+                    let found = open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted));
+                    let found = Found::all(found.collect());
+                    let how = self.how_to_approve(&found);
+                    one(found, how)
                 }
                 Need::FreshGuidance => self.guidance(decided, missing),
                 Need::Document { document, .. } => {
@@ -506,7 +548,7 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how)
             }
             Token::Lift => {
-                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change));
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change, true));
                 here.chain(self.snapshot.held_by.iter().flat_map(|person| self.lift_elsewhere(person))).collect()
             }
             Token::Target => {
@@ -567,51 +609,6 @@ impl<'a> Scene<'a> {
         list
     }
 
-    fn sponsor(&self, sponsor: &ActorId) -> Obligation {
-        Obligation {
-            missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
-            who: vec![sponsor.clone()],
-            more: 0,
-            or: Vec::new(),
-            how: how_to_disclose(&self.snapshot.change),
-        }
-    }
-
-    /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
-    /// is lifted where it was said, and set aside where it holds.
-    fn lift(&self, person: &ActorId, said_in: &ChangeId) -> Obligation {
-        let change = &self.snapshot.change;
-        let (what, there) = match said_in == change {
-            true => ("this change".to_owned(), change.as_str()),
-            false => (format!("the same content in change {}", said_in.short()), said_in.short()),
-        };
-        Obligation {
-            missing: format!("{person} rejected {what}"),
-            who: vec![person.clone()],
-            more: 0,
-            or: Vec::new(),
-            how: format!(
-                "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
-            ),
-        }
-    }
-
-    fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
-        let said_in = self.held_in.iter().filter(|(by, _)| *by == person);
-        let list: Vec<Obligation> = said_in.map(|(_, change)| self.lift(person, change)).collect();
-        // A decision of old names people alone.
-        match list.is_empty() {
-            true => vec![Obligation {
-                missing: format!("{person} rejected the same content in another change"),
-                who: vec![person.clone()],
-                more: 0,
-                or: Vec::new(),
-                how: format!("{person} lifts it where they said it: countersign list --person {person}"),
-            }],
-            false => list,
-        }
-    }
-
     fn repair(&self, decided: &RuleDecision) -> Obligation {
         let file = self.rules.get(&decided.id).map(|rule| format!("{}:{}", rule.file, rule.line));
         let how = format!("mend {}, then: countersign amend HOME --why REASON", file.unwrap_or("the rule".to_owned()));
@@ -635,29 +632,6 @@ impl<'a> Scene<'a> {
         let carries = self.carries(decided);
         let carried = self.snapshot.carried.iter().filter(move |_| carries).flat_map(|carried| &carried.approvals);
         carried.map(|approval| &approval.by)
-    }
-
-    /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
-    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
-        let mut excluded = self.spoken();
-        excluded.extend(self.carried_by(decided));
-        let nearest = |but: &BTreeSet<&ActorId>| self.people.nearest(role, &asked(decided, missing), wanted, but);
-        let without: BTreeSet<&ActorId> = excluded.iter().copied().chain(&self.half).collect();
-        let found = nearest(&without);
-        // Two of them are one, where there is nobody else.
-        if found.who.is_empty() && !self.half.is_empty() { nearest(&excluded) } else { found }
-    }
-
-    /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
-    fn spoken(&self) -> BTreeSet<&ActorId> {
-        let mut spoken = self.contributors();
-        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
-        spoken.extend(&self.snapshot.rejected_by);
-        spoken.extend(&self.snapshot.held_by);
-        spoken.extend(&self.snapshot.cleared_by);
-        spoken.extend(self.snapshot.together.keys());
-        spoken.extend(&self.together);
-        spoken
     }
 
     fn anybody(&self, decided: &RuleDecision) -> Found {
@@ -695,5 +669,5 @@ fn open<'a>(parts: &'a [Part], missing: &Missing) -> impl Iterator<Item = &'a Ro
 }
 
 fn obligation(missing: String, found: Found, how: String) -> Obligation {
-    Obligation { missing, who: found.who, more: found.more, how, or: Vec::new() }
+    Obligation { missing, who: found.who, more: found.more, notes: found.notes, how, or: Vec::new() }
 }

@@ -14,9 +14,12 @@ use countersign_ledger::Time;
 use crate::{
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
+    delegation::DelegationRecord,
     governance::Governance,
     ids::{ActorId, GroupId, SystemId, Target},
+    presence::Presence,
     requirement::{Need, Requirement, Role},
+    state::State,
 };
 
 /// How many people an obligation names.
@@ -34,10 +37,34 @@ pub struct People<'a> {
     source: Option<(&'a Governance, &'a BTreeSet<Target>)>,
     /// Who is on call for what the change goes to.
     on_call: Owners<'a>,
-    /// Who is away: able, and named after everybody else.
-    away: BTreeSet<&'a ActorId>,
+    /// Who is away, until when where that is known: able, and named after everybody else.
+    away: BTreeMap<&'a ActorId, Time>,
+    /// Roles that somebody has of somebody else.
+    lent: Vec<&'a DelegationRecord>,
     /// Who is in which group, where there is no catalog to ask.
     groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+}
+
+/// Those of some people who could act now, as far as a state tells: nobody whose keys were taken, and nobody who has taken another's and
+/// so grants nothing meanwhile. Who is away comes last.
+pub fn able<'a>(state: &State, people: BTreeSet<&'a ActorId>, now: Time) -> Vec<&'a ActorId> {
+    let unable = state.unable(now);
+    let said = state.presence(now).away;
+    let by_calendar: BTreeSet<&ActorId> = state.governance.calendars.away(now);
+    let is_away = |person: &ActorId| said.contains_key(person) || by_calendar.contains(person);
+    let able = people.into_iter().filter(|person| !unable.contains(*person));
+    let (mut there, absent): (Vec<_>, Vec<_>) = able.partition(|person| !is_away(person));
+    there.extend(absent);
+    there
+}
+
+/// The first few of them by name.
+pub fn names(people: &[&ActorId]) -> String {
+    let named: Vec<&str> = people.iter().take(MAX_WHO).map(|person| person.as_str()).collect();
+    match people.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;
@@ -57,6 +84,8 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Found {
     pub who: Vec<ActorId>,
     pub more: u32,
+    /// What is to be known of some of them.
+    pub notes: BTreeMap<ActorId, String>,
 }
 
 impl Found {
@@ -65,6 +94,7 @@ impl Found {
         let longest = found.iter().map(|found| found.who.len()).max().unwrap_or_default();
         let mut who: Vec<ActorId> = Vec::new();
         let mut more = found.iter().map(|found| found.more).max().unwrap_or_default();
+        let mut notes: BTreeMap<ActorId, String> = found.iter().flat_map(|found| found.notes.clone()).collect();
         for place in 0..longest {
             for person in found.iter().filter_map(|found| found.who.get(place)) {
                 match who.contains(person) {
@@ -74,7 +104,8 @@ impl Found {
                 }
             }
         }
-        Self { who, more }
+        notes.retain(|person, _| who.contains(person));
+        Self { who, more, notes }
     }
 }
 
@@ -125,14 +156,29 @@ struct Near {
 }
 
 impl<'a> People<'a> {
-    pub fn of(governance: &'a Governance, change: &'a Change, disabled: &BTreeSet<ActorId>, now: Time) -> Self {
+    /// `lends` tells of whom a role of theirs could be used for this change.
+    pub fn of(
+        governance: &'a Governance,
+        change: &'a Change,
+        presence: &'a Presence,
+        lends: impl Fn(&ActorId) -> bool,
+        now: Time,
+    ) -> Self {
         let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+        let by_calendar = governance.calendars.away(now).into_iter();
+        let by_calendar = by_calendar.filter_map(|id| Some((id, governance.calendars.away_until(id, now)?)));
+        let mut away: BTreeMap<&ActorId, Time> = by_calendar.collect();
+        for (id, until) in &presence.away {
+            away.entry(id).and_modify(|known| *known = (*until).max(*known)).or_insert(*until);
+        }
+        let is_ours = |known: &&DelegationRecord| change.targets.iter().any(|target| known.covers(target));
         Self {
             on_call: systems.into_iter().map(|system| (system, governance.on_call(system, now))).collect(),
-            away: governance.calendars.away(now),
+            away,
+            lent: presence.delegations.iter().filter(is_ours).filter(|known| lends(&known.of)).collect(),
             everybody: governance.catalog.people(),
             seniors: governance.catalog.seniors(),
-            disabled: disabled.clone(),
+            disabled: presence.disabled.clone(),
             owners: OnceCell::new(),
             source: Some((governance, &change.targets)),
             groups: BTreeMap::new(),
@@ -158,8 +204,15 @@ impl<'a> People<'a> {
             source: None,
             groups,
             on_call: Owners::new(),
-            away: BTreeSet::new(),
+            away: BTreeMap::new(),
+            lent: Vec::new(),
         }
+    }
+
+    /// The same without these, who cannot either.
+    pub(super) fn without(mut self, others: BTreeSet<ActorId>) -> Self {
+        self.disabled.extend(others);
+        self
     }
 
     /// The same where these are on call for a system, and those away.
@@ -171,7 +224,7 @@ impl<'a> People<'a> {
         away: &'a BTreeSet<ActorId>,
     ) -> Self {
         self.on_call.insert(system, on_call.iter().collect());
-        self.away = away.iter().collect();
+        self.away = away.iter().map(|person| (person, Time::from_unix_millis(i64::MAX))).collect();
         self
     }
 
@@ -197,6 +250,31 @@ impl<'a> People<'a> {
     }
 
     pub(super) fn has_role(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
+        self.has_it_themselves(person, role, systems) || self.lender(person, role, systems).is_some()
+    }
+
+    /// The delegation by which somebody has a role for one of these systems that is not theirs.
+    fn lender(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> Option<&'a DelegationRecord> {
+        let covers = |known: &DelegationRecord| {
+            known.targets.is_empty() || known.targets.iter().any(|target| systems.contains(&target.system))
+        };
+        let mut lent = self.lent.iter().copied().filter(|known| known.to == *person && known.role.is(role));
+        lent.find(|known| covers(known) && self.has_it_themselves(&known.of, role, systems))
+    }
+
+    /// What is to be known of somebody who is named: until when they are away, and of whom they have the role.
+    pub(super) fn note(&self, person: &ActorId, role: Option<(&Role, &BTreeSet<&SystemId>)>) -> Option<String> {
+        let lent = role.filter(|(role, systems)| !self.has_it_themselves(person, role, systems));
+        let lent = lent.and_then(|(role, systems)| self.lender(person, role, systems));
+        let lent = lent.map(|known| format!("by {}'s delegation until {}", known.of, known.until));
+        // Who is away in a case has no time.
+        let away = self.away.get(person).filter(|until| until.unix_millis() < i64::MAX);
+        let away = away.map(|until| format!("away until {until}"));
+        let notes: Vec<String> = lent.into_iter().chain(away).collect();
+        (!notes.is_empty()).then(|| notes.join(", "))
+    }
+
+    pub(super) fn has_it_themselves(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
             Role::Group(group) => self.members(group).contains(person),
             // With which key somebody will sign nobody knows.
@@ -243,7 +321,8 @@ impl<'a> People<'a> {
     pub(super) fn able_among(&self, people: BTreeSet<&ActorId>) -> Found {
         let mut able = people.into_iter().filter(|person| self.is_able(person));
         let who: Vec<ActorId> = able.by_ref().take(MAX_WHO).cloned().collect();
-        Found { who, more: u32::try_from(able.count()).unwrap_or(u32::MAX) }
+        let notes = who.iter().filter_map(|person| Some((person.clone(), self.note(person, None)?))).collect();
+        Found { who, more: u32::try_from(able.count()).unwrap_or(u32::MAX), notes }
     }
 
     /// Who could approve in a role, nearest first: who owns one of these systems, then who would satisfy most of what is
@@ -270,7 +349,7 @@ impl<'a> People<'a> {
             | Role::Present => (None, BTreeSet::new()),
         };
         let has_role = |person: &&ActorId| match &of_group {
-            Some(members) => members.contains(*person),
+            Some(members) => members.contains(*person) || self.lender(person, role, systems).is_some(),
             None => self.has_role(person, role, systems),
         };
         let could = |person: &&ActorId| able(person) && has_role(person);
@@ -288,6 +367,11 @@ impl<'a> People<'a> {
                 near.satisfies = near.satisfies.saturating_add(u32::from(wanted.systems.contains(system)));
             }
         }
+        let lent = self.lent.iter().map(|known| &known.to).filter(could);
+        let lent: BTreeSet<&ActorId> = lent.filter(|person| self.lender(person, role, systems).is_some()).collect();
+        for person in &lent {
+            near.entry(person).or_default();
+        }
         if *role == Role::OnCall {
             for person in systems.iter().filter_map(|system| self.on_call.get(system)).flatten().copied().filter(could)
             {
@@ -301,7 +385,10 @@ impl<'a> People<'a> {
         let total = match role {
             // All of them were looked at.
             Role::Owner | Role::OnCall | Role::Group(_) => near.len(),
-            Role::Senior => count(self.seniors),
+            Role::Senior => {
+                let besides = lent.iter().filter(|person| !self.seniors.contains(**person)).count();
+                count(self.seniors).saturating_add(besides)
+            }
             Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material | Role::Present => {
                 count(self.everybody)
             }
@@ -325,7 +412,7 @@ impl<'a> People<'a> {
                 .iter()
                 .filter(able)
                 .take(MAX_WHO.saturating_add(self.away.len()))
-                .partition(|p| !self.away.contains(p));
+                .partition(|p| !self.away.contains_key(p));
             for person in there.into_iter().chain(away).take(MAX_WHO) {
                 near.entry(person).or_default();
             }
@@ -336,10 +423,12 @@ impl<'a> People<'a> {
             near.satisfies = near.satisfies.saturating_add(senior);
         }
         ranked.sort_by_key(|(person, near)| {
-            (self.away.contains(*person), Reverse(near.owner), Reverse(near.satisfies), *person)
+            (self.away.contains_key(*person), Reverse(near.owner), Reverse(near.satisfies), *person)
         });
         let who: Vec<ActorId> = ranked.into_iter().take(MAX_WHO).map(|(person, _)| person.clone()).collect();
         let more = u32::try_from(total.saturating_sub(who.len())).unwrap_or(u32::MAX);
-        Found { who, more }
+        let note = |person: &ActorId| Some((person.clone(), self.note(person, Some((role, systems)))?));
+        let notes = who.iter().filter_map(note).collect();
+        Found { who, more, notes }
     }
 }

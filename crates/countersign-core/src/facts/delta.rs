@@ -44,6 +44,11 @@ impl Entry {
 }
 
 impl Entry {
+    pub fn is_link(&self) -> bool {
+        const LINK: u32 = 0o120_000;
+        self.mode == LINK
+    }
+
     /// Whether it names a commit of another repository.
     pub fn is_submodule(&self) -> bool {
         const SUBMODULE: u32 = 0o160_000;
@@ -81,14 +86,12 @@ impl TryFrom<String> for Entry {
 impl TouchedPath {
     /// Whether a symbolic link is or was there.
     pub fn is_link(&self) -> bool {
-        const LINK: u32 = 0o120_000;
-        self.old.iter().chain(&self.new).any(|entry| entry.mode == LINK)
+        self.old.iter().chain(&self.new).any(Entry::is_link)
     }
 
     /// Whether a submodule is or was there.
     pub fn is_submodule(&self) -> bool {
-        const SUBMODULE: u32 = 0o160_000;
-        self.old.iter().chain(&self.new).any(|entry| entry.mode == SUBMODULE)
+        self.old.iter().chain(&self.new).any(Entry::is_submodule)
     }
 
     pub fn status(&self) -> PathStatus {

@@ -17,7 +17,7 @@ use crate::{
         AiSignal, GitFacts, Identities, IdentityFact, MAX_RULED_PATHS, Role, SignatureFact, ai,
         delta::{self, TouchedPath, escape_path},
         git::{Commit, GitRead, Ident},
-        identity,
+        identity, links,
         message::{self, Message},
         size::{Size, lines, sum},
     },
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 pub const MAX_COMMITS: usize = 5_000;
 /// The commits of a range of which it is told what each brings.
 const MAX_STEPS: usize = 1_000;
@@ -141,6 +141,7 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
 
     let (identities, people) = seen.identities(salt);
     let signatures = seen.signatures(salt);
+    let led = links::led(git, &range.head, &paths).map_err(FactsError::Git)?;
     let mut lines = lines(git, &paths).map_err(FactsError::Git)?;
     let size = Size { lines: sum(&lines), ..Size::of_files(paths.len()) };
     if paths.len() > MAX_RULED_PATHS {
@@ -164,6 +165,7 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
         signatures,
         size,
         steps: ((2..=MAX_STEPS).contains(&commits.len())).then(|| delta::steps(&mut steps)),
+        led,
     };
     Ok((facts, Identities { salt: salt.clone(), people }))
 }

@@ -10,6 +10,7 @@
 //! | [`message`] | co-authors and cited documents in commit messages |
 //! | [`ai`] | the table of signs of AI assistance |
 //! | `pattern` | patterns that are compiled when they are needed |
+//! | [`links`] | what a change reaches by symbolic links |
 //! | [`mod@size`] | how many files and lines it touches |
 //! | [`mod@landing`] | whether a push brings exactly what was approved |
 //! | [`guidance`] | when a document's review runs out |
@@ -22,6 +23,7 @@ pub mod git;
 pub mod guidance;
 pub mod identity;
 pub mod landing;
+pub mod links;
 pub mod message;
 mod pattern;
 pub mod size;
@@ -32,6 +34,7 @@ use countersign_ledger::{Digest, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    glob::Globs,
     ids::{Oid, RepositoryId},
     refusal::Refusal,
 };
@@ -42,6 +45,7 @@ pub use extract::{FactsError, NoBase, Range, facts, single_base};
 pub use guidance::{GuidanceReview, guidance_review};
 pub use identity::{Identities, IdentityFact};
 pub use landing::{Landing, LandingError, NotALanding, delta_of, head_of_push, landing, moves_on};
+pub use links::{Led, LedPath, led};
 pub use size::{Lines, Size};
 
 /// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision. There are no
@@ -79,6 +83,9 @@ pub struct GitFacts {
     /// where there are too many to look at each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
+    /// What it reaches by symbolic links besides. Not spelled where that is nothing.
+    #[serde(default, skip_serializing_if = "Led::is_empty")]
+    pub led: Led,
 }
 
 impl GitFacts {
@@ -128,6 +135,9 @@ impl GitFacts {
         if facts.lines.len() != told || told > 0 && size::sum(&facts.lines) != facts.size.lines {
             return malformed("the lines are not those of the paths");
         }
+        if !facts.led.paths.is_sorted_by(|a, b| a < b) {
+            return malformed("the paths that links lead to are not in order");
+        }
         if !facts.identities.is_sorted_by(|a, b| a.reference < b.reference) || !facts.ai.is_sorted_by(|a, b| a < b) {
             return malformed("the identities or signs of AI assistance are not in order");
         }
@@ -149,12 +159,15 @@ pub struct PathChange {
 pub struct RuledPath {
     pub path: String,
     pub status: PathStatus,
-    /// Whether a submodule is or was there: anything could lie below it.
+    /// Whether anything could lie below it: a submodule is or was there, or a touched link leads there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub submodule: bool,
-    /// Whether a symbolic link is or was there: it could point anywhere.
+    /// Whether a symbolic link is or was there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
+    /// Whether it is not touched itself, and links lead from or to what is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub led: bool,
     /// `None`: nobody counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Lines>,
@@ -163,8 +176,15 @@ pub struct RuledPath {
 /// So many paths of a revision are kept for rules. A change of more touches everything, for them.
 pub const MAX_RULED_PATHS: usize = 2_000;
 
+impl RuledPath {
+    /// Whether one of these patterns names it, or could name what is below it.
+    pub fn meets(&self, globs: &Globs) -> bool {
+        globs.is_match(&self.path) || self.submodule && globs.reaches_into(&self.path)
+    }
+}
+
 impl GitFacts {
-    /// The paths as rules ask about them; `None` where there are too many.
+    /// The paths as rules ask about them, and where links lead from or to them; `None` where there are too many, or nobody can tell.
     pub fn ruled_paths(&self) -> Option<Vec<RuledPath>> {
         let ruled = |(at, touched): (usize, &TouchedPath)| RuledPath {
             lines: self.lines.get(at).copied().flatten(),
@@ -172,8 +192,18 @@ impl GitFacts {
             status: touched.status(),
             submodule: touched.is_submodule(),
             link: touched.is_link(),
+            led: false,
         };
-        (self.paths.len() <= MAX_RULED_PATHS).then(|| self.paths.iter().enumerate().map(ruled).collect())
+        let led = |led: &LedPath| RuledPath {
+            lines: None,
+            path: led.path.clone(),
+            status: led.status,
+            submodule: led.below,
+            link: false,
+            led: true,
+        };
+        let told = self.paths.len() <= MAX_RULED_PATHS && !self.led.unknown;
+        told.then(|| self.paths.iter().enumerate().map(ruled).chain(self.led.paths.iter().map(led)).collect())
     }
 }
 

@@ -48,6 +48,9 @@ impl State {
         for target in &report.targets {
             self.target_mut(target).history.land(&landing, undoes);
         }
+        if !failed {
+            self.complete(&change, revision, &report.targets);
+        }
         if let Some(broken) = &permit.broken {
             for target in &report.targets {
                 self.target_mut(target).history.break_glass(BrokenGlass {

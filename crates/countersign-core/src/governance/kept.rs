@@ -19,12 +19,13 @@ use super::{Files, Governance, GovernanceRecord};
 use crate::{
     calendar::{Calendar, Calendars},
     catalog::kept::KeptCatalog,
+    issuer::{Issuer, Issuers},
     rules::kept::KeptRules,
     standard::Standard,
 };
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 10\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 12\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -37,6 +38,8 @@ struct Kept {
     standards: Vec<(String, String)>,
     /// Calendars, as their files are.
     calendars: Vec<(String, String)>,
+    /// Issuers of tokens, likewise.
+    issuers: Vec<(String, Vec<u8>)>,
     profiles_missing: BTreeSet<Digest>,
 }
 
@@ -50,7 +53,10 @@ impl Governance {
         let standards = self.standards.values().map(|one| (one.name.clone(), one.text.clone())).collect();
         let text = |one: &Calendar| Some((one.name.clone(), String::from_utf8(one.file.to_bytes().ok()?).ok()?));
         let calendars = self.calendars.iter().map(text).collect::<Option<_>>()?;
-        let kept = Kept { at, record: self.record.clone(), catalog, rules, standards, calendars, profiles_missing };
+        let bytes = |one: &Issuer| Some((one.name.clone(), one.file.to_bytes().ok()?));
+        let issuers = self.issuers.iter().map(bytes).collect::<Option<_>>()?;
+        let record = self.record.clone();
+        let kept = Kept { at, record, catalog, rules, standards, calendars, issuers, profiles_missing };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -72,12 +78,15 @@ impl Governance {
         let standards = kept.standards.into_iter().map(parse).collect::<Option<_>>()?;
         let parse = |(name, text): (String, String)| Calendar::parse(&name, text.as_bytes()).ok();
         let calendars = kept.calendars.into_iter().map(parse).collect::<Option<Vec<_>>>()?;
+        let parse = |(name, bytes): (String, Vec<u8>)| Issuer::parse(&name, &bytes).ok();
+        let issuers = kept.issuers.into_iter().map(parse).collect::<Option<Vec<_>>>()?;
         let governance = Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
             standards: Arc::new(standards),
             calendars: Arc::new(Calendars::kept(calendars)),
+            issuers: Arc::new(Issuers::kept(issuers)),
             profiles_missing: kept.profiles_missing,
             files: Files::Kept,
         };

@@ -294,7 +294,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item(
         "approvals.present",
         Type::Long,
-        "How many of those are not away now, as an absence calendar says.",
+        "How many of those are not away now, by a calendar or by their own word.",
         |judged| Value::Long(judged.in_role(&Role::Present)),
     ),
     item(
@@ -333,13 +333,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "paths.touched",
         Type::Paths,
         "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path, and whatever \
-         could lie below it.",
+         could lie below it; a symbolic link also where it leads, and what links lead to also where they lie.",
         |judged| judged.paths(|paths| paths.touched),
     ),
     item(
         "paths.only",
         Type::Paths,
-        "Whether it touches no other path, and no symbolic link, which could point anywhere, nor a submodule.",
+        "Whether it touches no other path, also by symbolic links, and is none of a link or a submodule itself.",
         |judged| judged.paths(|paths| paths.only),
     ),
     item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),
@@ -458,6 +458,19 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item("waiting.hours", Type::Long, "How many hours ago the log took this revision, begun ones in full.", |judged| {
         Value::Long(i64::from(judged.snapshot.waiting_hours.unwrap_or(0)))
     }),
+    item(
+        "waiting.worked_hours",
+        Type::Long,
+        "How many whole working hours of the target's owner group have passed since the log took this revision: its working hours and \
+         holidays, where no calendar says any from 9 to 17, Monday to Friday.",
+        |judged| Value::Long(judged.snapshot.worked(&judged.target.target).map_or(0, |worked| i64::from(worked.hours))),
+    ),
+    item(
+        "findings.overdue",
+        Type::Long,
+        "How many findings about the change's targets nobody has answered in time. Never asked of a rollback.",
+        |judged| Value::Long(i64::from(judged.snapshot.findings_overdue.unwrap_or(0))),
+    ),
     item(
         "home.people",
         Type::Long,

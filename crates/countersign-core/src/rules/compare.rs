@@ -151,8 +151,20 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
 /// What both name, also in their `unless`.
 fn mentioned(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Mentions {
     let mut mentions = before.mentions(&old.rule.id);
-    let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, evidence, asked, hours } =
-        after.mentions(&new.rule.id);
+    let Mentions {
+        systems,
+        environments,
+        groups,
+        purpose,
+        patterns,
+        people,
+        numbers,
+        texts,
+        evidence,
+        asked,
+        hours,
+        waits,
+    } = after.mentions(&new.rule.id);
     mentions.systems.extend(systems);
     mentions.environments.extend(environments);
     mentions.groups.extend(groups);
@@ -164,6 +176,7 @@ fn mentioned(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Menti
     mentions.texts.extend(texts);
     mentions.evidence.extend(evidence);
     mentions.asked.extend(asked);
+    mentions.waits.extend(waits);
     mentions.add_conditions(condition(old));
     mentions.add_conditions(condition(new));
     mentions

@@ -6,9 +6,9 @@ use countersign_ledger::{Digest, Time};
 use super::{Rule, Rules, builtin, count, evaluate::Answers};
 use crate::{
     catalog::Tier,
-    decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Strength, Token},
+    decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Step, Strength, Token},
     ids::{ActorId, Target},
-    requirement::Need,
+    requirement::{Need, Requirement},
     semantics::NEWEST_SEMANTICS,
     snapshot::{Snapshot, TargetView, WaiverView},
 };
@@ -22,6 +22,7 @@ pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
 pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest, now: Time) -> Decision {
     let weighed = weigh(rules, snapshot, now);
     let carrying = snapshot.carrying();
+    let steps = steps(&weighed.rules, snapshot, carrying.as_ref(), now);
     let mut decided = weighed.first;
     let mut not_applicable = 0_u32;
     for rule in weighed.rules {
@@ -53,6 +54,7 @@ pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest
         not_applicable,
         standard: snapshot.standard.clone(),
         rollback: snapshot.rollback.clone().filter(|_| weighed.recovers),
+        steps,
     }
 }
 
@@ -85,6 +87,7 @@ pub struct WeighedRule<'a> {
     pub status: RuleStatus,
     /// The targets for which it is not met.
     pub unmet: Vec<&'a TargetView>,
+    met: Vec<&'a TargetView>,
     error: Option<String>,
 }
 
@@ -204,6 +207,7 @@ fn weigh_rule<'a>(rule: &'a Rule, targets: &[Asked<'a>], snapshot: &Snapshot) ->
     let mut worst = Verdict::NotApplicable;
     let mut error = None;
     let mut unmet: Vec<&TargetView> = Vec::new();
+    let mut met: Vec<&TargetView> = Vec::new();
     for asked in targets {
         let view = asked.view;
         let (verdict, message) = verdict(rule, asked.answers(rule, snapshot));
@@ -211,7 +215,8 @@ fn weigh_rule<'a>(rule: &'a Rule, targets: &[Asked<'a>], snapshot: &Snapshot) ->
         error = error.or(message);
         match verdict {
             Verdict::Unsatisfied | Verdict::Error => unmet.push(view),
-            Verdict::NotApplicable | Verdict::Satisfied => {}
+            Verdict::Satisfied => met.push(view),
+            Verdict::NotApplicable => {}
         }
     }
     let status = match worst {
@@ -221,12 +226,41 @@ fn weigh_rule<'a>(rule: &'a Rule, targets: &[Asked<'a>], snapshot: &Snapshot) ->
         Verdict::Unsatisfied => RuleStatus::Unsatisfied,
         Verdict::Error => RuleStatus::Error,
     };
-    WeighedRule { rule, status, unmet, error }
+    WeighedRule { rule, status, unmet, met, error }
+}
+
+/// Ways that are open by now and that the earlier ones had left to be gone.
+fn steps(rules: &[WeighedRule<'_>], snapshot: &Snapshot, carrying: Option<&Snapshot>, now: Time) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for weighed in rules {
+        let views = weighed.met.iter().map(|view| (*view, true)).chain(weighed.unmet.iter().map(|view| (*view, false)));
+        for (view, met) in views {
+            let by = carrying.filter(|carrying| weighed.rule.carries(carrying, view)).unwrap_or(snapshot);
+            let lacks = |way: &Requirement| !way.asked(by, view) || way.lacks(by, &[view], now) > 0;
+            for choice in &weighed.rule.requires {
+                for (place, way) in choice.ways().iter().enumerate() {
+                    let open = way.waits().is_some() && way.asked(by, view);
+                    let Some(worked) = by.worked(&view.target).filter(|_| open) else { continue };
+                    if choice.ways().iter().take(place).all(lacks) {
+                        steps.push(Step {
+                            rule: weighed.rule.id.clone(),
+                            target: view.target.clone(),
+                            way: way.clone(),
+                            since: worked.since,
+                            hours: worked.hours,
+                            used: met && !lacks(way),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    steps
 }
 
 /// With what is still missing.
 fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDecision {
-    let WeighedRule { rule, status, unmet, error } = weighed;
+    let WeighedRule { rule, status, unmet, met: _, error } = weighed;
     let missing = match status {
         RuleStatus::Unsatisfied => missing(rule, snapshot, &unmet, now),
         RuleStatus::NotApplicable

@@ -45,7 +45,8 @@ impl Choice {
 impl Requirement {
     /// Whether it is asked for this target.
     pub fn asked(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
-        self.only.is_none_or(|only| only.holds(target.tier.into(), snapshot.population))
+        let worked = || snapshot.worked(&target.target).map_or(0, |worked| worked.hours);
+        self.only.is_none_or(|only| only.holds(target.tier.into(), snapshot.population, worked()))
     }
 
     /// How much is still missing of it for these targets: approvals, or 1 for anything else that people have to do.

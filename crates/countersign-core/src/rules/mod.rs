@@ -61,7 +61,7 @@ use crate::{
     },
     glob::{Globs, NoPattern},
     ids::{EvidenceKind, GroupId, RuleId},
-    requirement::{Carry, Choice, Need, Role, parse_parts},
+    requirement::{Carry, Choice, MAX_WAIT, Need, Requirement, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
 };
 
@@ -203,6 +203,8 @@ pub struct Mentions {
     pub texts: BTreeSet<String>,
     /// The attributes that its `when` asks about.
     pub asked: BTreeSet<&'static str>,
+    /// After how many working hours another way may be one, as it says in words or in its conditions.
+    pub waits: BTreeSet<u32>,
 }
 
 impl Mentions {
@@ -220,6 +222,7 @@ impl Mentions {
             numbers,
             texts,
             asked: _,
+            waits: _,
         } = self;
         let texts = [systems.len(), environments.len(), groups.len(), patterns.len(), people.len(), texts.len()];
         texts.into_iter().chain([evidence.len(), hours.len(), numbers.len()]).max().unwrap_or_default()
@@ -291,8 +294,8 @@ impl Rules {
     }
 
     /// What a change that touches these paths does to those that the rules name. `None`: too many to tell; a rule that this could make
-    /// apply is asked as if it did, and one that it could stop from applying is in error (`parse::Asks::unsure`). A link could point
-    /// anywhere, and anything could lie in a submodule: each touches where it lies, a submodule also what is below, and is in no set alone.
+    /// apply is asked as if it did, and one that it could stop from applying is in error (`parse::Asks::unsure`). Anything could lie in a
+    /// submodule: it touches also what is below. A link touches where it lies and where it leads. Neither is in any set alone.
     pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
         let view = |globs: &Globs| {
             let Some(touched) = touched else {
@@ -300,9 +303,7 @@ impl Rules {
             };
             let any = |status: Option<PathStatus>| {
                 let is = |path: &&RuledPath| status.is_none_or(|status| path.status == status);
-                let meets =
-                    |path: &RuledPath| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path);
-                touched.iter().filter(is).any(meets)
+                touched.iter().filter(is).any(|path| path.meets(globs))
             };
             PathsView {
                 touched: any(None),
@@ -322,7 +323,8 @@ impl Rules {
         let unknown = Size { files: UNKNOWN, lines: None };
         let of = |globs: &Globs| {
             let Some(touched) = touched else { return unknown };
-            let is_left_out = |path: &RuledPath| globs.is_match(&path.path) && !path.link && !path.submodule;
+            let is_left_out =
+                |path: &RuledPath| path.led || globs.is_match(&path.path) && !path.link && !path.submodule;
             let counted: Vec<Option<Lines>> =
                 touched.iter().filter(|path| !is_left_out(path)).map(|path| path.lines).collect();
             Size { lines: size::sum(&counted), ..Size::of_files(counted.len()) }
@@ -397,6 +399,13 @@ impl Rules {
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
         mentions.add_conditions(when.split_once("forbid").map_or(when, |(_, when)| when));
+        // What it compares them with.
+        let compared = parsed.text.split("worked_hours").skip(1).filter_map(|rest| {
+            let rest = rest.trim_start_matches([' ', '<', '>', '=', '!']);
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+        });
+        mentions.waits.extend(compared.filter(|hours| (1..=MAX_WAIT).contains(hours)));
+        mentions.waits.extend(parsed.rule.requires.iter().flat_map(Choice::ways).filter_map(Requirement::waits));
         mentions
     }
 

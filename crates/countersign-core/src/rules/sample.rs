@@ -13,7 +13,7 @@ use crate::{
     requirement::Document,
     snapshot::{
         AiStatus, Applier, Builder, CalendarView, CommitsView, EvidenceView, FreezeView, GuidanceView, PathsView,
-        Snapshot, TargetView,
+        Snapshot, TargetView, Worked,
     },
     standard::StandardView,
     statement::Seen,
@@ -50,6 +50,15 @@ pub(crate) fn calendar(snapshot: &Snapshot, frozen: bool, open: bool, works: boo
     }
 }
 
+/// The same after so many working hours of the owners.
+fn waited(sample: &Snapshot, hours: u32) -> Snapshot {
+    let mut sample = sample.clone();
+    let worked = Worked { since: SAMPLE_NOW, hours };
+    let each = sample.targets.iter().map(|view| (view.target.clone(), worked)).collect();
+    sample.calendar.get_or_insert_default().worked = each;
+    sample
+}
+
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
 /// all that people say in them is empty.
 pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> + use<> {
@@ -59,11 +68,17 @@ pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> + u
     let statuses = [AiStatus::Declared, AiStatus::Inferred, AiStatus::Unknown, AiStatus::None];
     let with_status = kinds.flat_map(move |(target, kind)| statuses.map(|status| (target.clone(), kind, status)));
     let variety = Variety::of(mentions);
+    // Just before another way is one, and when it is.
+    let around = |hours: &u32| [hours.saturating_sub(1), *hours];
+    let waits: BTreeSet<u32> = mentions.waits.iter().take(MAX_NAMES).flat_map(around).collect();
     with_status.enumerate().flat_map(move |(number, (target, kind, status))| {
         let sample = |rest: &Rest| sample(target.clone(), kind, status, rest.clone());
         let mut samples: Vec<Snapshot> = rests.iter().filter_map(sample).collect();
         let mixed: Vec<Snapshot> = variety.iter().flat_map(|variety| variety.mixtures(&samples, number)).collect();
         samples.extend(mixed);
+        let waited = samples.iter().flat_map(|sample| waits.iter().map(move |hours| waited(sample, *hours)));
+        let waited: Vec<Snapshot> = waited.collect();
+        samples.extend(waited);
         samples
     })
 }
@@ -208,8 +223,14 @@ impl Varied<'_> {
             let drawn = |what: &str| draw(what, 2) == 1;
             sample.calendar = Some(calendar(&sample, drawn("freeze"), drawn("window"), drawn("time")));
         }
+        if asked.contains("waiting.worked_hours") {
+            sample = waited(&sample, pick("waiting.worked_hours"));
+        }
         if asked.contains("waiting.hours") {
             sample.waiting_hours = Some(pick("waiting.hours"));
+        }
+        if asked.contains("findings.overdue") {
+            sample.findings_overdue = Some(pick("findings.overdue"));
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());

@@ -64,6 +64,7 @@ impl Builder {
             together: BTreeMap::new(),
             calendar: None,
             waiting_hours: None,
+            findings_overdue: None,
         })
     }
 
@@ -306,6 +307,13 @@ impl Builder {
         self
     }
 
+    /// How many findings about its targets nobody has answered in time.
+    #[must_use]
+    pub fn findings_overdue(mut self, findings: u32) -> Self {
+        self.0.findings_overdue = Some(findings);
+        self
+    }
+
     /// How many people have a key.
     #[must_use]
     pub fn population(mut self, people: usize) -> Self {
@@ -332,5 +340,6 @@ fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = System
         hours: None,
         on_call: BTreeSet::new(),
         away: false,
+        delegated: Vec::new(),
     }
 }

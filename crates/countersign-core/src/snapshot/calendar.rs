@@ -27,8 +27,20 @@ pub struct CalendarView {
     /// Targets whose owners work now; where a rule asks.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub working: BTreeSet<Target>,
+    /// How long targets have waited in their owners' working time; where a rule asks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub worked: BTreeMap<Target, Worked>,
     /// The database of time zones that it was worked out by.
     pub zones: String,
+}
+
+/// How many working hours have passed, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worked {
+    /// When the log took the revision.
+    pub since: Time,
+    pub hours: u32,
 }
 
 /// A freeze that holds now.
@@ -81,6 +93,11 @@ impl Snapshot {
     /// Whether the windows of a target are not all shut; one that has none is open.
     pub fn is_open(&self, target: &Target) -> bool {
         !self.calendar.as_ref().is_some_and(|calendar| calendar.shut.contains(target))
+    }
+
+    /// How long a target has waited in its owners' working time, where a rule asks.
+    pub fn worked(&self, target: &Target) -> Option<&Worked> {
+        self.calendar.as_ref()?.worked.get(target)
     }
 
     /// Whether a target's owners work now.

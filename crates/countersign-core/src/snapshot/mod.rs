@@ -9,11 +9,12 @@ mod calendar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{ActorKind, Tier},
+    delegation::DelegatedRole,
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
@@ -24,7 +25,7 @@ use crate::{
 
 pub use self::{
     build::Builder,
-    calendar::{CalendarView, FreezeView},
+    calendar::{CalendarView, FreezeView, Worked},
 };
 
 /// What the subject is made of.
@@ -133,6 +134,9 @@ pub struct Snapshot {
     /// How many hours have passed since the log took this revision, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_hours: Option<u32>,
+    /// How many findings about its targets nobody has answered in time, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings_overdue: Option<u32>,
 }
 
 /// Who signed the commits of a revision.
@@ -333,6 +337,23 @@ pub struct ApprovalView {
     /// Whether they are away, where a rule asks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub away: bool,
+    /// Roles of others that they have by delegation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<DelegatedView>,
+}
+
+/// A role of somebody else that an approver has by delegation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelegatedView {
+    /// Whose it is.
+    pub of: ActorId,
+    pub role: DelegatedRole,
+    /// Payload digest of the delegation.
+    pub statement: Digest,
+    /// Those of the change's targets for which they have it.
+    pub targets: BTreeSet<Target>,
+    pub until: Time,
 }
 
 /// What is known of AI assistance. Absence of a signal does not mean that a human wrote it.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, PermitRequest,
-    Recovery, RevisionRef, SeenCheckpoint,
+    Away, Back, BreakGlass, Delegation, DelegationEnd, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header,
+    KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -164,6 +164,10 @@ pub struct NewRevision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<ActorId>,
     pub subject: SubjectRef,
+    /// Those of the change where somebody's rejection of it stands: that is of this revision, too, whatever becomes of the change,
+    /// and so it stands in their streams. Not spelled elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets: BTreeSet<Target>,
     pub text: Digest,
 }
 
@@ -488,13 +492,15 @@ bodies! {
     FindingAnswer(FindingAnswer) = "finding-answer",
     Freeze(Freeze) = "freeze",
     FreezeLift(FreezeLift) = "freeze-lift",
+    Away(Away) = "away",
+    Back(Back) = "back",
+    Delegation(Delegation) = "delegation",
+    DelegationEnd(DelegationEnd) = "delegation-end",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
     "enrolment",
-    "away",
-    "delegation",
     "observation",
     "incident",
     "sign-off",
@@ -523,6 +529,10 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Away(_)
+            | Self::Back(_)
+            | Self::Delegation(_)
+            | Self::DelegationEnd(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
@@ -584,6 +594,10 @@ impl Body {
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::Away(_)
+            | Self::Back(_)
+            | Self::Delegation(_)
+            | Self::DelegationEnd(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
@@ -611,6 +625,10 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::Away(_)
+            | Self::Back(_)
+            | Self::Delegation(_)
+            | Self::DelegationEnd(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
@@ -633,43 +651,6 @@ impl Body {
             | Self::Epoch(_)
             | Self::Finding(_)
             | Self::FindingAnswer(_) => Vec::new(),
-        }
-    }
-
-    /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
-    pub fn is_stop(&self) -> bool {
-        match self {
-            Self::Rejection(_) | Self::KeyRevocation(_) | Self::Freeze(_) => true,
-            Self::Genesis(_)
-            | Self::Publication(_)
-            | Self::RevocationConfirmation(_)
-            | Self::FreezeLift(_)
-            | Self::KeyRotation(_)
-            | Self::Recovery(_)
-            | Self::GateRegistration(_)
-            | Self::Proposal(_)
-            | Self::NewRevision(_)
-            | Self::Approval(_)
-            | Self::RejectionLift(_)
-            | Self::RejectionSetAside(_)
-            | Self::Withdrawal(_)
-            | Self::ApprovalWithdrawal(_)
-            | Self::Comment(_)
-            | Self::Label(_)
-            | Self::Evidence(_)
-            | Self::Disclosure(_)
-            | Self::Waiver(_)
-            | Self::Identification(_)
-            | Self::GuidanceObservation(_)
-            | Self::PermitRequest(_)
-            | Self::Decided(_)
-            | Self::PermitGrant(_)
-            | Self::BreakGlass(_)
-            | Self::OutcomeReport(_)
-            | Self::Erasure(_)
-            | Self::Epoch(_)
-            | Self::Finding(_)
-            | Self::FindingAnswer(_) => false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_ledger::{Digest, Fingerprint, StreamId, Time};
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, gate_stream, person_stream, target_stream};
+use super::{Holder, Seen, gate_stream, person_stream, target_stream};
 use crate::{
     ids::{ActorId, ChangeId, FindingId, GateId, Oid, RuleId, Target},
     refusal::Refusal,
@@ -29,6 +29,9 @@ pub struct Finding {
 #[serde(deny_unknown_fields)]
 pub struct FindingAnswer {
     pub finding: FindingId,
+    /// How they had the content of the change at hand that it asks them to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// Blob: what they say to it, salted. It can be erased.
     pub text: Digest,
     /// As the finding has it: the answer stands in the same streams.
@@ -147,16 +150,55 @@ impl Matter {
         })
     }
 
-    /// What it is about, by which findings are listed: `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`.
+    /// The change that it asks somebody to look at.
+    pub const fn change(&self) -> Option<&ChangeId> {
+        match self {
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => Some(change),
+            Self::BranchMoved { .. }
+            | Self::GateMode { .. }
+            | Self::NobodyCan { .. }
+            | Self::RuleSwitched { .. }
+            | Self::RevocationUnconfirmed { .. } => None,
+        }
+    }
+
+    /// The targets that it is about, in whose streams it stands.
+    pub fn targets(&self) -> BTreeSet<&Target> {
+        match self {
+            Self::AfterReview { targets, .. }
+            | Self::GlassBroken { targets, .. }
+            | Self::BranchMoved { targets, .. }
+            | Self::GateMode { targets, .. } => targets.iter().collect(),
+            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => BTreeSet::from([target]),
+            Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+        }
+    }
+
+    /// Those whose own act it is: they do not answer for it themselves.
+    pub fn actors(&self) -> BTreeSet<&ActorId> {
+        match self {
+            Self::AfterReview { by, .. } => BTreeSet::from([by]),
+            Self::GlassBroken { by, .. } => by.iter().collect(),
+            Self::BranchMoved { .. }
+            | Self::GateMode { .. }
+            | Self::NobodyCan { .. }
+            | Self::RuleSwitched { .. }
+            | Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+        }
+    }
+
+    /// What it is about, by which findings are listed: `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`,
+    /// `change/ID`.
     pub fn about(&self) -> Vec<String> {
         match self {
-            Self::AfterReview { by, targets, .. } => {
+            Self::AfterReview { by, change, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
-                std::iter::once(format!("person/{by}")).chain(targets).collect()
+                [format!("change/{change}"), format!("person/{by}")].into_iter().chain(targets).collect()
             }
-            Self::GlassBroken { by, targets, .. } => {
+            Self::GlassBroken { by, change, targets } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
-                by.iter().map(|by| format!("person/{by}")).chain(targets).collect()
+                let by = by.iter().map(|by| format!("person/{by}"));
+                std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
             }
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));

@@ -11,6 +11,7 @@
 //!
 //! A statement never carries names, mails or free text: those lie beside the ledger in blobs, under a salted digest.
 
+mod absence;
 mod bodies;
 mod evidence;
 mod finding;
@@ -20,6 +21,7 @@ mod governed;
 mod keys;
 mod label;
 mod permit;
+mod worth;
 
 use std::borrow::Cow;
 
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::{
+    absence::{Away, Back, Delegation, DelegationEnd},
     bodies::*,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
@@ -179,6 +182,17 @@ impl Statement {
             Body::KeyRotation(b) => vec![named(b.key.as_str(), &Digest::of(b.new_key.to_string()))],
             Body::Freeze(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::FreezeLift(b) => vec![named("freeze", &b.freeze)],
+            Body::Away(_) | Body::Back(_) => {
+                let of = format!("person/{}", self.header.by);
+                let digest = Digest::of(&of);
+                vec![named(of, &digest)]
+            }
+            Body::Delegation(b) => {
+                let to = format!("person/{}", b.to);
+                let digest = Digest::of(&to);
+                vec![named(to, &digest)]
+            }
+            Body::DelegationEnd(b) => vec![named("delegation", &b.delegation)],
             Body::Recovery(b) => {
                 let key =
                     |(of, key): (&ActorId, &PublicKey)| named(format!("person/{of}"), &Digest::of(key.to_string()));
@@ -253,6 +267,10 @@ impl Statement {
             Body::KeyRotation(b) => (governance_stream()?, vec![person_stream(&b.of)?]),
             Body::Recovery(b) => (governance_stream()?, b.keys.keys().map(person_stream).collect::<Result<_, _>>()?),
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
+            Body::Away(_) | Body::Back(_) => (person_stream(&self.header.by)?, Vec::new()),
+            Body::Delegation(b) => (person_stream(&self.header.by)?, vec![person_stream(&b.to)?]),
+            // Where the delegation stands, whoever of the two ends it.
+            Body::DelegationEnd(b) => (person_stream(&b.of)?, vec![person_stream(&b.to)?]),
             Body::Erasure(b) => match &b.of {
                 Erased::Change(change) => (change_stream(change)?, Vec::new()),
                 Erased::Person(person) => (person_stream(person)?, Vec::new()),
@@ -265,8 +283,8 @@ impl Statement {
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::BreakGlass(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
-            Body::NewRevision(NewRevision { change, .. })
-            | Body::Approval(Approval { change, .. })
+            Body::NewRevision(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::Approval(Approval { change, .. })
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })

@@ -10,7 +10,7 @@ use crate::{
     freeze::{self, FreezeRecord, name_of, touches},
     governance::Governance,
     ids::{ActorId, SystemId, Target},
-    snapshot::{CalendarView, FreezeView, TargetView},
+    snapshot::{CalendarView, FreezeView, TargetView, Worked},
 };
 
 /// `None` where no calendar bears on it and no rule asks.
@@ -23,12 +23,12 @@ pub(super) fn calendar(
 ) -> Option<CalendarView> {
     let calendars = &governance.calendars;
     let asks = |words: &[&str]| words.iter().any(|word| governance.rules.ask_about(word));
-    let (windows, hours) = (asks(&["window"]), asks(&["working_hours"]));
+    let (windows, hours, worked) = (asks(&["window"]), asks(&["working_hours"]), asks(&["worked_hours"]));
     let (on_call, present) = (asks(&["oncall"]), asks(&["present"]));
     let bears = |used: Use| match used {
         Use::Freeze => true,
         Use::Window => windows,
-        Use::Holiday => hours,
+        Use::Holiday => hours || worked,
         Use::OnCall => on_call,
         Use::Absence => present,
     };
@@ -38,7 +38,7 @@ pub(super) fn calendar(
         .map(|calendar| (calendar.name.clone(), calendar.digest))
         .collect();
     let signed = freeze::about(governance, change, now);
-    if files.is_empty() && !hours && signed.is_empty() {
+    if files.is_empty() && !hours && !worked && signed.is_empty() {
         return None;
     }
     let about = |calendar: &Calendar| -> BTreeSet<Target> {
@@ -83,6 +83,14 @@ pub(super) fn calendar(
     if hours {
         let works = targets.iter().filter(|view| calendars.works(&view.owner, &governance.catalog, now));
         view.working = works.map(|view| view.target.clone()).collect();
+    }
+    if worked {
+        let since = revision.at;
+        let of = |view: &TargetView| {
+            let hours = calendars.worked_hours(&view.owner, &governance.catalog, since, now);
+            (view.target.clone(), Worked { since, hours })
+        };
+        view.worked = targets.iter().map(of).collect();
     }
     Some(view)
 }

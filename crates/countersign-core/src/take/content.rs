@@ -25,6 +25,7 @@ pub(super) fn files(subject: &FilesSubject) -> Vec<RuledPath> {
         path: path.clone(),
         status: PathStatus::Modified,
         submodule: false,
+        led: false,
         link: false,
         lines: None,
     };

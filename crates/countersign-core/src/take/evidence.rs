@@ -24,9 +24,20 @@ pub fn evidence_of(state: &State, change: &Change, now: Time) -> Result<BTreeMap
     evidence(&state.governance, change, revision, &made, &kinds, |record| holds(state, record, now))
 }
 
-/// Whether the key still holds that signed it.
+/// Whether the key still holds that signed it, or its issuer's.
 pub(super) fn holds(state: &State, record: &EvidenceRecord, now: Time) -> Result<bool, Refusal> {
-    Ok(state.holds(&record.by, &record.key, now)?.is_some())
+    match &record.token {
+        None => Ok(state.holds(&record.by, &record.key, now)?.is_some()),
+        Some(token) => Ok(record.is_checked() && state.governance.issuers.stands(&record.by, &record.key, token)),
+    }
+}
+
+/// Whether it was said by whom governance lets say it; whose key was revoked is not looked at.
+pub(super) fn is_listed(governance: &Governance, record: &EvidenceRecord) -> bool {
+    match &record.token {
+        None => governance.listed(&record.by, &record.key).is_some(),
+        Some(token) => record.is_checked() && governance.issuers.stands(&record.by, &record.key, token),
+    }
 }
 
 /// Of these kinds. A pass is the newest word of a workload that the catalog still lets attest it and that had no hand in the

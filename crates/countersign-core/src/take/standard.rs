@@ -10,7 +10,7 @@ use crate::{
     change::{Change, Revision},
     facts::RuledPath,
     governance::Governance,
-    ids::{ActorId, EvidenceKind},
+    ids::{ActorId, ChangeId, EvidenceKind, Target},
     refusal::Refusal,
     snapshot::EvidenceView,
     standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard, StandardView},
@@ -110,11 +110,8 @@ impl Weighing<'_> {
             }
         }
         for target in &self.change.targets {
-            let since = self.now.plus_secs(-DAY_SECS);
-            let uses = self.state.standard_uses(target)?.unwrap_or_default().iter();
-            let lately =
-                uses.filter(|used| used.standard == standard.name && used.change != self.change.id && used.at > since);
-            let lately = u32::try_from(lately.count()).unwrap_or(u32::MAX);
+            let lately = lately(self.state, self.change, standard, target, self.now)?;
+            let lately = u32::try_from(lately.len()).unwrap_or(u32::MAX);
             if lately >= standard.per_day {
                 misses.push(format!(
                     "{lately} like it landed on {target} within a day, and {} are the most",
@@ -124,6 +121,39 @@ impl Weighing<'_> {
         }
         Ok(misses)
     }
+}
+
+/// What else landed on a target by this template within a day.
+fn lately<'a>(
+    state: &'a State,
+    change: &Change,
+    standard: &Standard,
+    target: &Target,
+    now: Time,
+) -> Result<Vec<&'a ChangeId>, Refusal> {
+    let since = now.plus_secs(-DAY_SECS);
+    let uses = state.known_standard_uses(target)?.iter();
+    let theirs = uses.filter(|used| used.standard == standard.name && used.change != change.id && used.at > since);
+    Ok(theirs.map(|used| &used.change).collect())
+}
+
+/// What landed within a day by the templates that a change is of the sort of, where no more may: who has only a part of the log
+/// needs these to say so.
+pub fn like_it(state: &State, change: &Change, now: Time) -> Result<BTreeSet<ChangeId>, Refusal> {
+    let Some(revision) = change.current_ref() else { return Ok(BTreeSet::new()) };
+    let mut found = BTreeSet::new();
+    for standard in state.governance.standards.values() {
+        if !is_of_sort(standard, &state.governance, change, &revision) {
+            continue;
+        }
+        for target in &change.targets {
+            let lately = lately(state, change, standard, target, now)?;
+            if u32::try_from(lately.len()).unwrap_or(u32::MAX) >= standard.per_day {
+                found.extend(lately.into_iter().cloned());
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What it names that the catalog does not know.
@@ -185,7 +215,9 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
         return vec!["nobody can count what it changes".to_owned()];
     };
     match revision.paths.as_deref() {
-        None => misses.push("it touches too many paths to tell".to_owned()),
+        None => misses.push(
+            "nobody can tell which paths it touches: too many, or a symbolic link leads out of the tree".to_owned(),
+        ),
         Some(paths) => {
             let outside = |path: &&RuledPath| path.link || path.submodule || !standard.globs.is_match(&path.path);
             let mut outside = paths.iter().filter(outside);

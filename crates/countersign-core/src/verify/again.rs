@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Decisions {
     run: u64,
     without_names: u64,
+    /// How many counted evidence whose token is not there.
+    without_tokens: u64,
     /// How many were taken by another database of time zones.
     by_other_zones: u64,
     /// What was not there of the names that those would have needed.
@@ -39,6 +41,10 @@ impl Decisions {
             Ok(Again::ByOtherZones) => self.by_other_zones = self.by_other_zones.saturating_add(1),
             Ok(Again::WithoutNames(missing)) => {
                 self.without_names = self.without_names.saturating_add(1);
+                self.missing.extend(missing);
+            }
+            Ok(Again::WithoutTokens(missing)) => {
+                self.without_tokens = self.without_tokens.saturating_add(1);
                 self.missing.extend(missing);
             }
             Err(why) => {
@@ -72,6 +78,16 @@ impl Decisions {
                 self.without_names
             ));
         }
+        if self.without_tokens > 0 {
+            let why = match self.missing.difference(&self.erased).next() {
+                None => "was erased since".to_owned(),
+                Some(blob) => format!("is missing here, which no erasure in this copy took away ({blob})"),
+            };
+            detail.push_str(&format!(
+                "; in {} of them evidence counted whose token {why}, so that the log's word stands for it",
+                self.without_tokens
+            ));
+        }
         if self.by_other_zones > 0 {
             let (many, here) = (self.by_other_zones, database());
             detail.push_str(&format!(
@@ -92,6 +108,8 @@ pub enum Again {
     /// Without the names in these blobs, so that whom the commits named had to be taken from the snapshot that the decision
     /// names.
     WithoutNames(BTreeSet<Digest>),
+    /// Without these tokens, so that whether they spoke for evidence is taken from the log that took it.
+    WithoutTokens(BTreeSet<Digest>),
 }
 
 /// The names that are not there, of what a decision about this change is taken from.
@@ -121,6 +139,14 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
     let mut by_other_zones = None;
     let mut snapshot = Snapshot::take(state, change, decided.decided_at).map_err(|e| e.to_string())?;
     let mut digest = snapshot.digest();
+    let unseen: BTreeSet<Digest> = change.tokens_unseen().collect();
+    let with_tokens = (!unseen.is_empty() && digest != decided.snapshot).then(|| change.as_with_tokens());
+    let change = with_tokens.as_ref().unwrap_or(change);
+    if with_tokens.is_some() {
+        how = Again::WithoutTokens(unseen);
+        snapshot = Snapshot::take(state, change, decided.decided_at).map_err(|e| e.to_string())?;
+        digest = snapshot.digest();
+    }
     if digest != decided.snapshot
         && let Some(logged) = blob(&decided.snapshot).and_then(|bytes| serde_json::from_slice(&bytes).ok())
     {

@@ -237,7 +237,10 @@ fn told_by_now(
     entry: &Entry,
     blob: &Blobs<'_>,
 ) -> Result<(), Failure> {
+    // What is at home elsewhere only keeps its place.
+    let is_elsewhere = entry.leaf.lines().first().is_some_and(|home| state.is_foreign(&home.stream));
     match &entry.signed.statement().body {
+        _ if is_elsewhere => {}
         Body::KeyRevocation(_) | Body::RevocationConfirmation(_) | Body::GateRegistration(_) => {}
         body if index > before.index && body.replaces_governance() && !state.governance.is_read() => {
             let record = state.governance.record.clone();

@@ -63,7 +63,7 @@ impl ReadLeaf {
             Ok::<(), E>(())
         };
         let mut blobs = Vec::new();
-        take(body.blobs(), &mut blobs)?;
+        take(entry.signed.blobs(), &mut blobs)?;
         // Of what is only proposed the subject says which the list is.
         let list = list_named(body, &|digest| of(&blobs, digest)).ok().flatten();
         let list = list.filter(|list| of(&blobs, list).is_none());
@@ -71,7 +71,7 @@ impl ReadLeaf {
         let files = files_named(body, &|digest| of(&blobs, digest)).unwrap_or_default();
         let files = files.into_iter().filter(|digest| of(&blobs, digest).is_none());
         take(files.collect(), &mut blobs)?;
-        read.found = found(entry.signed.statement(), &|digest| of(&blobs, digest));
+        read.found = found(&entry.signed, &|digest| of(&blobs, digest));
         // The others were read into what was found.
         if body.governance_files().is_some() || body.governance_subject().is_some() || matches!(body, Body::Decided(_))
         {
@@ -83,7 +83,7 @@ impl ReadLeaf {
     /// Every blob that a leaf names, itself or by its list of governance files, and that list. Where that list is as it was, it names the file
     /// that is not.
     pub(super) fn named(entry: &Entry, blob: &Blobs<'_>) -> Vec<Digest> {
-        let mut named = entry.signed.statement().body.blobs();
+        let mut named = entry.signed.blobs();
         // Also where the list is not as it was.
         named.extend(list_named(&entry.signed.statement().body, blob).ok().flatten());
         named.extend(files_named(&entry.signed.statement().body, blob).unwrap_or_default());

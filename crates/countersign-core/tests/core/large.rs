@@ -1,6 +1,6 @@
 //! A home of thousands: what is decided there is as small as in a home of five, and who stands by makes no difference.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use countersign_core::{
     change::Change,
@@ -8,6 +8,7 @@ use countersign_core::{
     explain::{Obligation, explain},
     governance::Governance,
     ids::{ChangeId, Target},
+    presence::Presence,
     rules::{Rules, decide},
     snapshot::Snapshot,
     state::State,
@@ -139,7 +140,7 @@ fn the_nearest_are_named_and_the_others_counted() {
     let change = world.change(&change);
     let state = large(&world);
     let (_, decision) = decided(&state, &state.governance.rules, change, &world);
-    let told = explain(&decision, &state, change, &BTreeSet::new(), world.now).unwrap();
+    let told = explain(&decision, &state, change, &Presence::default(), world.now).unwrap();
     let of = |rule: &str| asked(&told.rules.iter().find(|told| told.id.as_str() == rule).unwrap().obligations);
     // grace owns checkout, which lacks an owner; ada made it, linus approved it, and mallory rejected it.
     assert_snapshot!(of("tier-1-senior"), @"

@@ -15,6 +15,7 @@ mod governance;
 mod kit;
 mod landing;
 mod large;
+mod links;
 mod memory;
 mod partial;
 mod rules;

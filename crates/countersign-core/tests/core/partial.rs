@@ -12,7 +12,7 @@ use countersign_core::{
     snapshot::Snapshot,
     state::{Record, State},
     statement::{
-        ApprovalWithdrawal, Body, Disclosure, KeyRotation, LabelAct, Labelling, OutcomeReport, OutcomeResult,
+        ApprovalWithdrawal, Away, Body, Disclosure, KeyRotation, LabelAct, Labelling, OutcomeReport, OutcomeResult,
         PermitGrant, PermitRequest, Recovery, RejectionLift, Waiver, Withdrawal,
     },
 };
@@ -171,6 +171,8 @@ enum What {
     Recover,
     BreakGlass,
     Freeze,
+    Away,
+    Delegate,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -178,6 +180,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let what = prop_oneof![
         2 => Just(one(What::ProposeFile)),
         1 => Just(one(What::Freeze)),
+        1 => Just(one(What::Away)),
+        2 => Just(one(What::Delegate)),
         2 => Just(one(What::ProposeCommits)),
         1 => Just(one(What::Revise)),
         6 => Just(one(What::Approve)),
@@ -271,6 +275,12 @@ impl Act {
                 (by, keys) = ("barbara", vec!["barbara", "ada"]);
                 let reason = Some(world.reason("it was lost"));
                 Body::KeyRotation(KeyRotation { reason, ..world.rotation(of, key_of(of), SPARE) })
+            }
+            What::Away => Body::Away(Away { from: None, until: world.now.plus_secs(60) }),
+            What::Delegate => {
+                let to = SPEAKERS[self.change % SPEAKERS.len()];
+                let role = if self.change.is_multiple_of(2) { "owner" } else { "senior" };
+                Body::Delegation(world.delegation(role, to, 7))
             }
             What::Freeze => {
                 Body::Freeze(world.freeze_of(Scope::default(), 1 + i64::from(self.change.is_multiple_of(2))))
@@ -409,6 +419,8 @@ impl Act {
             | What::Rotate
             | What::RotateLost
             | What::Freeze
+            | What::Away
+            | What::Delegate
             | What::Recover => return None,
         })
     }
@@ -482,5 +494,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 25, "{seen:?}");
+    assert_eq!(kinds.len(), 27, "{seen:?}");
 }

@@ -255,6 +255,20 @@ fn a_generated_folder_is_left_out_of_size_and_not_of_approval() {
 }
 
 #[test]
+fn whoever_rejected_it_has_no_approval_that_counts_or_carries() {
+    cases(
+        "approval:independent:1",
+        "unless { resource.approvals.independent >= 1 }",
+        &[
+            ("carried", "carried: [grace]", "satisfied"),
+            ("rejected since", "carried: [grace], rejected_by: [grace]", "unsatisfied"),
+            ("taken back", "approvals: [grace], rejected_by: [grace]", "unsatisfied"),
+            ("by another", "carried: [grace], rejected_by: [linus]", "satisfied"),
+        ],
+    );
+}
+
+#[test]
 fn sizes_without_are_counted_from_the_paths_of_the_log() {
     let text = rule(
         "approval:independent:2",
@@ -266,6 +280,7 @@ fn sizes_without_are_counted_from_the_paths_of_the_log() {
         status: countersign_core::facts::PathStatus::Modified,
         submodule,
         link: false,
+        led: false,
         lines,
     };
     let lines = |added| Some(countersign_core::facts::Lines { added, deleted: 0 });

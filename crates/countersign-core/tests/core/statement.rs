@@ -14,13 +14,13 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
-        Finding, FindingAnswer, FoundDocument, Founder, Freeze, FreezeLift, GateRegistration, Genesis,
-        GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation,
-        LabelAct, Labelling, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport, OutcomeResult,
-        PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Recovery, Rejection,
-        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
-        Withdrawal,
+        Approval, ApprovalWithdrawal, Away, Back, Body, BreakGlass, Comment, Decided, Delegation, DelegationEnd,
+        Disclosure, Epoch, Erased, Erasure, Evidence, Finding, FindingAnswer, FoundDocument, Founder, Freeze,
+        FreezeLift, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification, IdentityVerdict,
+        KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, MAX_TARGETS, Matter, NewRevision, ObservedDocument,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange,
+        RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation,
+        Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -137,6 +137,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
             sponsor: Some(id("ada")),
             subject: git(&commits).reference().unwrap(),
+            targets: both(),
             text,
         }),
         Body::Approval(Approval {
@@ -275,6 +276,7 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::FindingAnswer(FindingAnswer {
             finding: "1a2b".repeat(8).parse().unwrap(),
+            seen: Some(Seen::Material),
             text,
             what: Matter::AfterReview {
                 by: id("linus"),
@@ -304,7 +306,7 @@ pub fn one_of_each() -> Vec<Statement> {
         log: "shop/log".to_owned(),
         nonce: "000102030405060708090a0b0c0d0e0f".parse().unwrap(),
     };
-    bodies.into_iter().map(|body| Statement { header: header.clone(), body }).collect()
+    bodies.into_iter().chain(matters::of_people()).map(|body| Statement { header: header.clone(), body }).collect()
 }
 
 /// The same with every field left out that can be, and with what a field can say besides.
@@ -319,6 +321,10 @@ fn the_others() -> Vec<Statement> {
                 (said.incident, said.nonce, said.over_freezes) = (None, None, BTreeSet::new());
             }
             Body::Freeze(freeze) => (freeze.may_pass, freeze.scope) = (BTreeSet::new(), Scope::default()),
+            Body::Away(said) => said.from = None,
+            Body::Delegation(said) => {
+                (said.from, said.role, said.targets) = (None, "senior".parse().unwrap(), BTreeSet::new());
+            }
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
             Body::GateRegistration(gate) => (gate.map, gate.reason, gate.watching) = (None, None, BTreeMap::new()),
             Body::Proposal(proposal) => {
@@ -331,12 +337,14 @@ fn the_others() -> Vec<Statement> {
             }
             Body::NewRevision(revision) => {
                 (revision.facts, revision.identities, revision.sponsor) = (None, None, None);
+                revision.targets = BTreeSet::new();
             }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
             Body::PermitRequest(request) => {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);
             }
+            Body::FindingAnswer(answer) => answer.seen = None,
             Body::Finding(finding) => {
                 let Matter::BranchMoved { to, .. } = &mut finding.what else { unreachable!() };
                 (finding.text, *to) = (None, None);
@@ -450,6 +458,10 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     finding-answer: finding/1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b target/checkout/production target/search/staging
     freeze: governance
     freeze-lift: governance
+    away: person/ada
+    back: person/ada
+    delegation: person/ada person/linus
+    delegation-end: person/ada person/linus
     ");
     let of_a_person = the_others().into_iter().find(|statement| statement.body.kind() == "erasure").unwrap();
     assert_snapshot!(line(&of_a_person), @"erasure: person/linus");
@@ -571,7 +583,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift, away, back, delegation, delegation-end");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");
@@ -586,9 +598,9 @@ fn a_reserved_kind_is_newer() {
         let refusal = Statement::parse(other.as_bytes()).unwrap_err();
         assert_eq!(refusal.class, RefusalClass::Newer, "{kind}");
     }
-    let other = approval().replacen("approval:v1", "away:v1", 1);
+    let other = approval().replacen("approval:v1", "observation:v1", 1);
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
-    assert_snapshot!(refusal.to_string(), @"a statement of the kind `away` is newer than this program");
+    assert_snapshot!(refusal.to_string(), @"a statement of the kind `observation` is newer than this program");
     assert_snapshot!(refusal.hint.unwrap(), @"install a newer countersign on this machine; until then nothing is decided here");
 }
 

@@ -134,6 +134,23 @@ pub(super) fn check(
     }
 }
 
+/// Checks a signature as it is, in no SSH envelope, over a message: RSA with SHA-256 (RFC 8017 section 8.2), ECDSA over P-256 as
+/// `r || s` (RFC 7518 section 3.4), Ed25519.
+pub(crate) fn check_bare(key: &PublicKey, signature: &[u8], message: &[u8]) -> Result<(), SignatureError> {
+    match key.data() {
+        KeyData::Ed25519(key) => ed25519(&key.0, signature, message),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP256(point)) => {
+            use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
+            let key = VerifyingKey::from_sec1_bytes(point.as_bytes()).map_err(|_| SignatureError::PublicKey)?;
+            let signature = Signature::from_slice(signature)
+                .map_err(|_| SignatureError::Malformed("an ES256 signature has 64 bytes"))?;
+            key.verify(message, &signature).map_err(|_| SignatureError::Invalid)
+        }
+        KeyData::Rsa(key) => rsa_check(&rsa::pkcs1v15::VerifyingKey::<Sha256>::new(rsa_key(key)?), signature, message),
+        _ => Err(SignatureError::Unsupported(key.algorithm())),
+    }
+}
+
 /// What a hardware key adds to its signature: what it saw, and how often it signed.
 struct Attested {
     flags: u8,

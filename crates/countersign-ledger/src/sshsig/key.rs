@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use ssh_key::public::KeyData;
+use ssh_key::{
+    Mpint,
+    public::{EcdsaPublicKey, Ed25519PublicKey, KeyData, RsaPublicKey},
+};
 use thiserror::Error;
 
 use super::{SignatureError, algorithms};
@@ -68,6 +71,29 @@ impl PublicKey {
             KeyData::SkEcdsaSha2NistP256(key) => Some(key.application()),
             _ => None,
         }
+    }
+
+    /// A key from the numbers that it is made of, big-endian.
+    pub(crate) fn of_rsa(n: &[u8], e: &[u8]) -> Result<Self, SignatureError> {
+        let number = |bytes: &[u8]| Mpint::from_positive_bytes(bytes).map_err(|_| SignatureError::PublicKey);
+        Ok(Self::from_data(KeyData::Rsa(RsaPublicKey { e: number(e)?, n: number(n)? })))
+    }
+
+    pub(crate) fn of_p256(x: &[u8], y: &[u8]) -> Result<Self, SignatureError> {
+        if x.len() != 32 || y.len() != 32 {
+            return Err(SignatureError::PublicKey);
+        }
+        let point = [&[4], x, y].concat();
+        // Also that it lies on the curve.
+        p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(|_| SignatureError::PublicKey)?;
+        let point = EcdsaPublicKey::from_sec1_bytes(&point).map_err(|_| SignatureError::PublicKey)?;
+        Ok(Self::from_data(KeyData::Ecdsa(point)))
+    }
+
+    pub(crate) fn of_ed25519(x: &[u8]) -> Result<Self, SignatureError> {
+        let bytes: [u8; 32] = x.try_into().map_err(|_| SignatureError::PublicKey)?;
+        ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| SignatureError::PublicKey)?;
+        Ok(Self::from_data(KeyData::Ed25519(Ed25519PublicKey(bytes))))
     }
 
     pub(super) fn data(&self) -> &KeyData {

@@ -145,8 +145,10 @@ fn a_signature_of_a_type_that_nobody_knows_is_refused() {
     };
     assert_eq!(with(""), Ok(1));
     assert_eq!(with(r#","type":"sshsig""#), Ok(1));
-    let found = "oidc-jwt".to_owned();
-    assert_eq!(with(r#","type":"oidc-jwt""#), Err(EnvelopeError::SignatureType { place: 0, found }));
+    let found = "minisign".to_owned();
+    assert_eq!(with(r#","type":"minisign""#), Err(EnvelopeError::SignatureType { place: 0, found }));
+    // Where a token speaks, what stands there is its digest.
+    assert_eq!(with(r#","type":"oidc-jwt""#), Err(EnvelopeError::TokenDigest));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod checkpoint;
 mod cosignature;
 mod edits;
 mod foreign;
+mod jws;
 mod leaf;
 mod litewitness;
 mod passkey;

@@ -266,9 +266,11 @@ impl Lane {
             identities: Some(identities),
             transition: None,
             loosens: None,
+            token: None,
         };
         let proposed = maker.said(&proposer.id, &proposer.key, seen, Body::Proposal(proposal.clone()))?;
-        let signed_with = SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey };
+        let signed_with =
+            SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey, token: None };
         let admitted = Admitted {
             statement: &proposed.statement,
             payload: proposed.payload,
@@ -300,6 +302,7 @@ impl Lane {
             statement: approved.payload,
             at,
             epoch: None,
+            delegated: BTreeMap::new(),
         });
         let approved = place(&mut heads, &own, at, approved.envelope)?;
 
@@ -424,6 +427,7 @@ impl Content {
             signatures: BTreeSet::from([SignatureFact { committer: reference.clone(), key: None }]),
             size: Size::of_files(1),
             steps: None,
+            led: Default::default(),
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

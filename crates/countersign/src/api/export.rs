@@ -63,7 +63,7 @@ async fn send_blobs(engine: &Engine, sender: &Sender, path: &TilePath, tile: &[u
     for bytes in leaves {
         let entry = OwnLeaf::read(&bytes)?;
         let blobs =
-            records::all_named(engine.store(), std::iter::once(entry.body())).await.map_err(EngineError::from)?;
+            records::all_named(engine.store(), std::iter::once(entry.said())).await.map_err(EngineError::from)?;
         for (digest, blob) in blobs {
             send(sender, &format!("blobs/{}", digest.hex()), blob).await;
         }

@@ -11,6 +11,7 @@ use countersign_core::{
     explain::Scene,
     governance::{Blobs, Governance},
     ids::{ActorId, ChangeId, RuleId},
+    presence::Presence,
     refusal::Refusal,
     requirement::Need,
     rules::{Rules, decide},
@@ -155,7 +156,8 @@ impl Past {
             let sum = self.sums.entry(rule.id.clone()).or_default();
             sum.unmet = Some(sum.unmet.unwrap_or_default() + 1);
         }
-        let scene = Scene::of(&self.other, change, &seen.other, &[].into(), at)?;
+        let presence = Presence::default();
+        let scene = Scene::of(&self.other, change, &seen.other, &presence, at)?;
         let told = scene.explain(&other, at);
         for (rule, told) in other.rules.iter().zip(&told.rules).filter(|(rule, _)| is_unmet(rule)) {
             let sum = self.sums.entry(rule.id.clone()).or_default();

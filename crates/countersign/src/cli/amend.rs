@@ -245,6 +245,7 @@ impl Amended {
                 revision: reading.revision_ref(),
                 sponsor: None,
                 subject: reference,
+                targets: reading.change().rejected_on(),
                 text,
             }),
         };

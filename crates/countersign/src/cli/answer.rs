@@ -2,13 +2,17 @@
 
 use std::io::BufRead as _;
 
-use countersign_core::statement::{Body, FindingAnswer};
+use countersign_core::{
+    statement::{Body, FindingAnswer, Seen},
+    text::Reason,
+};
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, bold, faint, joined, printable},
+    output::{self, bold, faint, joined, printable, printable_lines},
     submit::{self, Session},
+    times,
 };
 use crate::{client::ChangePrefix, known::KnownLog, wire::FindingLine};
 
@@ -35,17 +39,37 @@ pub fn find(log: &KnownLog, asked: &ChangePrefix) -> Result<Option<FindingLine>,
     Ok(None)
 }
 
-/// What it is, who is asked, until when. Its words are worked out here, of what will be signed.
-pub fn lines(found: &FindingLine) -> String {
-    let state = if found.open { format!("to be answered by {}", found.due) } else { "answered".to_owned() };
-    format!(
-        "{} {}\n{}\n{} {}\n\n",
-        bold(anstyle::Style::new(), format!("finding {}", found.id.short())),
-        state,
+/// What it is, who is asked, until when, and what was said besides. Its words are worked out here, of what will be signed.
+pub fn lines(log: &KnownLog, found: &FindingLine) -> String {
+    let state = match (&found.answered_by, &found.answered_at) {
+        (Some(by), Some(at)) => format!("answered by {by} {}", times::when(at)),
+        _ if found.open => format!("to be answered by {}", found.due),
+        _ => "answered".to_owned(),
+    };
+    let mut lines = vec![
+        format!("{} {}", bold(anstyle::Style::new(), format!("finding {}", found.id.short())), printable(&state)),
         printable(&found.what.words()),
-        faint("asked:"),
-        printable(&joined(&found.who)),
-    )
+    ];
+    let besides = found.text.and_then(|text| log.client.blob(&text).ok());
+    if let Some(besides) = besides.and_then(|bytes| Reason::parse(&bytes).ok()) {
+        lines.push(printable_lines(&besides.why));
+    }
+    lines.push(format!(
+        "{} {} {}",
+        faint("raised:"),
+        printable(found.raised_by.as_str()),
+        times::when(&found.raised_at)
+    ));
+    lines.push(format!("{} {}", faint("asked:"), printable(&joined(&found.who))));
+    if let Some(besides) = &found.escalated {
+        lines.push(format!(
+            "{} {} ({})",
+            faint("overdue, asked too:"),
+            printable(&joined(&besides.who)),
+            besides.group
+        ));
+    }
+    format!("{}\n\n", lines.join("\n"))
 }
 
 /// A sentence that somebody types; nothing leaves it.
@@ -58,14 +82,20 @@ pub fn asked() -> Result<Option<String>, CliError> {
     Ok((!typed.is_empty()).then(|| typed.to_owned()))
 }
 
-pub fn say(global: &Global, session: &Session, found: &FindingLine, said: &str) -> Result<Exit, CliError> {
+pub fn say(
+    global: &Global,
+    session: &Session,
+    found: &FindingLine,
+    said: &str,
+    seen: Option<Seen>,
+) -> Result<Exit, CliError> {
     if said.trim().is_empty() {
         return Err(
             CliError::usage("an answer says something").hint("for example --answer 'Looked at it: as it was before'")
         );
     }
     let (text, blob) = submit::reason(said)?;
-    let body = Body::FindingAnswer(FindingAnswer { finding: found.id.clone(), text, what: found.what.clone() });
+    let body = Body::FindingAnswer(FindingAnswer { finding: found.id.clone(), seen, text, what: found.what.clone() });
     let receipt = session.say(body, &[blob])?;
     match global.format {
         output::Format::Json => output::json(&receipt)?,

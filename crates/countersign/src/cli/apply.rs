@@ -136,7 +136,7 @@ fn apply(
     {
         let mut journal = Journal::begin(&journal)?;
         let now = clock::now();
-        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, None, now)?;
+        spend::reserve(&mut journal, &[(std::slice::from_ref(&opening), &transition)], None, None, now)?;
         // Where they are to be, before they are: so they are found, whenever this program is cut off.
         journal.write(Event::Copied { permit, folder: place.clone(), at: now })?;
     }
@@ -516,10 +516,7 @@ fn open_by_copy(
     journal: &Path,
 ) -> Result<(Gate, Opening), CliError> {
     let id = reading.change().id.clone();
-    if given.is_none() {
-        let title = reading.view()?.title;
-        submit::announce(&session.speaker, &[format!("request for a permit for change {}: {title}", id.short())]);
-    }
+    let (me, key) = (session.speaker.me.clone(), session.speaker.hand.fingerprint());
     let mut desk = follow(session)?;
     // What could not be told before; if the server does not take it now either, it can wait.
     let unreported = Past::read(journal)?.unwrap_or_default().unreported();
@@ -530,8 +527,13 @@ fn open_by_copy(
     let broken = desk.broken(&change, transition, clock::now());
     let opening = match given.as_ref().or(broken.as_ref()) {
         Some(permit) => desk.open_permit(&change, permit, transition, clock::now()).map_err(after_the_permit)?,
-        None => desk.ask(&change, transition, &clock::now)?,
+        None => {
+            let title = reading.view()?.title;
+            submit::announce_as(&me, &key, &[format!("request for a permit for change {}: {title}", id.short())]);
+            desk.ask(&change, transition, &clock::now)?
+        }
     };
+    spend::nothing_withheld(&Past::read(journal)?.unwrap_or_default(), &desk, std::slice::from_ref(&opening))?;
     Ok((Gate::Desk(Box::new(desk)), opening))
 }
 

@@ -370,6 +370,17 @@ pub fn sign_rejection(global: &Global, session: &Session, reading: &Reading, why
     submit::say(global, session, body, &[blob], |_| format!("{me} rejected {}", view.id.short()))
 }
 
+/// Signs that one's own rejection is lifted, before something else is.
+pub fn sign_lift(session: &Session, reading: &Reading) -> Result<(), CliError> {
+    let view = reading.view()?;
+    announce(&session.speaker, &about("lifting of your rejection", &view));
+    let (change, revision, targets) = (view.id.clone(), reading.revision_ref(), view.targets.clone());
+    let receipt = session.say(Body::RejectionLift(RejectionLift { change, revision, targets }), &[])?;
+    let me = &session.speaker.me;
+    anstream::println!("{me} lifted the rejection of {} (leaf {})", view.id.short(), receipt.index);
+    Ok(())
+}
+
 /// Withdraw a change that you proposed.
 #[derive(Debug, clap::Args)]
 pub struct WithdrawArgs {

@@ -1,22 +1,25 @@
 //! `attest`: a workload says what it found of a revision.
 
+mod token;
+
 use std::path::{Path, PathBuf};
 
 use countersign_core::{
     evidence::{self, Attested, EvidenceResult, MAX_DOCUMENT_BYTES},
-    ids::EvidenceKind,
+    ids::{ActorId, EvidenceKind},
     statement::{Body, Evidence},
 };
 use countersign_ledger::Digest;
 
+use self::token::ByToken;
 use super::{
     Global,
     error::{CliError, Exit},
-    submit::{self, announce, reason},
+    submit::{self, Session, announce, reason},
 };
-use crate::{client::ChangePrefix, home::files::read};
+use crate::{client::ChangePrefix, clock, home::files::read, known::KnownLog};
 
-/// Say what tests, a scan or a build found of a change, by the key of what ran it.
+/// Say what tests, a scan or a build found of a change, by the key of what ran it, or by a CI's OIDC token.
 ///
 /// Only a workload attests, of the kinds that the catalog gives it (annotation `countersign/attests`), and only of changes that
 /// it had no hand in. It is of one revision: a new one is attested anew. Of one workload and kind the newest counts, so that a
@@ -26,7 +29,8 @@ use crate::{client::ChangePrefix, home::files::read};
 #[command(after_help = "Examples:\n  \
     countersign attest 9f2c4e6a81d0 --kind tests --result passed --workflow .github/workflows/ci.yml --key ci_ed25519\n  \
     countersign attest 9f2c4e6a81d0 --kind tests --result failed --from junit.xml --note https://ci.example.com/runs/4711\n  \
-    countersign attest 9f2c4e6a81d0 --from tests.intoto.json")]
+    countersign attest 9f2c4e6a81d0 --from tests.intoto.json\n  \
+    countersign attest 9f2c4e6a81d0 --kind tests --result passed --workload ci     on GitHub Actions, by its token")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
@@ -50,6 +54,8 @@ pub struct Args {
     /// Words, such as where the run can be looked at. They lie beside the log and can be erased.
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     note: Option<String>,
+    #[command(flatten)]
+    by_token: ByToken,
 }
 
 fn result(text: &str) -> Result<EvidenceResult, String> {
@@ -60,8 +66,18 @@ fn result(text: &str) -> Result<EvidenceResult, String> {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let session = global.session()?;
-    let reading = session.read(&args.change)?;
+    args.by_token.is_in_order()?;
+    if let Some(file) = &args.by_token.prepared {
+        return token::sent(global, &args.change, &args.by_token, file);
+    }
+    let by = match &args.by_token.workload {
+        Some(workload) => By::Token(global.log()?, workload.clone()),
+        None => By::Key(global.session()?),
+    };
+    let reading = match &by {
+        By::Token(log, _) => log.read(&args.change, clock::now())?,
+        By::Key(session) => session.read(&args.change)?,
+    };
     let view = reading.view()?;
     let short = view.id.short();
     if args.revision.is_some_and(|number| number != view.revision) {
@@ -84,12 +100,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     };
     let workflow = args.workflow.or(said.and_then(|said| said.workflow));
     let note = args.note.as_deref().map(reason).transpose()?;
-    let by = workflow.as_ref().map(|path| format!(", by {path}")).unwrap_or_default();
-    announce(
-        &session.speaker,
-        &[format!("{kind} {result} for revision {} of change {short}{by}: {}", view.revision, view.title)],
-    );
-    let me = session.speaker.me.clone();
+    let made_by = workflow.as_ref().map(|path| format!(", by {path}")).unwrap_or_default();
     let blobs: Vec<Vec<u8>> = document.iter().cloned().chain(note.iter().map(|(_, blob)| blob.clone())).collect();
     let body = Body::Evidence(Evidence {
         change: view.id.clone(),
@@ -101,7 +112,26 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         text: note.map(|(digest, _)| digest),
         workflow,
     });
-    submit::say(global, &session, body, &blobs, |_| format!("{me} attested {kind} {result} for {short}"))
+    match by {
+        By::Key(session) => {
+            let words =
+                format!("{kind} {result} for revision {} of change {short}{made_by}: {}", view.revision, view.title);
+            announce(&session.speaker, &[words]);
+            let me = session.speaker.me.clone();
+            submit::say(global, &session, body, &blobs, |_| format!("{me} attested {kind} {result} for {short}"))
+        }
+        By::Token(log, by) => {
+            let words = format!("{kind} {result} for revision {} of change {short}{made_by}", view.revision);
+            let said = token::Said { log: &log, reading: &reading, by: &by, body, blobs, words };
+            token::say(global, &args.by_token, said)
+        }
+    }
+}
+
+/// By what it is said.
+enum By {
+    Key(Session),
+    Token(KnownLog, ActorId),
 }
 
 fn document(path: &Path) -> Result<Vec<u8>, CliError> {

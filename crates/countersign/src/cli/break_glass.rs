@@ -1,13 +1,16 @@
 //! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_core::{
     facts::{GitFacts, Identities, Range},
-    glass::GLASS_SECS,
+    freeze::name_of,
+    glass::{self, GLASS_SECS},
+    governance::Governance,
     ids::{ActorId, ChangeId, GateId},
     kind::{Kind, Purpose},
     permit::span,
@@ -15,7 +18,7 @@ use countersign_core::{
     subject::{GitSubject, Subject, SubjectRef, Transition, quoted},
     text::{ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::{Digest, Envelope, Fingerprint};
 use serde_json::json;
 
 use super::{
@@ -34,14 +37,16 @@ use crate::{
     clock,
     difference::Length,
     gates::{
-        git::outage::GLASS_OPTION,
+        git::outage::{GLASS_OPTION, MAX_CHARS},
         glass::{Drawn, Glass, Part},
     },
     git::Repository,
     home::files::{self, word},
     memory::{self, Memory},
     random,
+    reading::Reading,
     speaker::{Hand, InFrontOf, signed},
+    wire::rfc3339,
 };
 
 /// Open a gate once in an emergency, whatever the rules say.
@@ -54,7 +59,8 @@ use crate::{
     countersign break-glass 9f2c4e6a81d0 --why 'orders fail, INC-4711' --incident INC-4711\n  \
     countersign break-glass --git . --at WORD --why 'orders fail'     the log is away; WORD is from the refused push\n  \
     countersign break-glass --git . --cosign break-glass.json         the second person\n  \
-    git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main")]
+    git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main\n  \
+    countersign gate break-glass REPO break-glass.json                on the gate's machine, where the file is over 64 KiB")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
     #[arg(required_unless_present_any = ["at", "cosign", "show"], conflicts_with_all = ["at", "cosign", "show"])]
@@ -108,7 +114,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         (Some(change), ..) => with_the_log(global, args, change),
         (None, Some(at), ..) => without_the_log(global, args, at),
         (None, None, Some(file), _) => cosign(global, args, file),
-        (None, None, None, Some(file)) => show(global, file),
+        (None, None, None, Some(file)) => show(global, args, file),
         (None, None, None, None) => {
             Err(CliError::usage("which change?").hint("countersign break-glass CHANGE --why TEXT"))
         }
@@ -127,12 +133,13 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
     let mut lines = about("break glass for", &view);
     lines.extend(computed.iter().flat_map(propose::describe));
     lines.extend(opens(&gate, &args.over, args.incident.as_deref(), why));
-    lines.extend(args.over_freeze.iter().map(|freeze| format!("goes over freeze {freeze}")));
+    lines.extend(named(&reading, &args.over)?);
+    let over_freezes = super::freeze::gone_over(&reading.state().governance, &args.over_freeze)?;
+    lines.extend(over_freezes.iter().map(|freeze| format!("goes over freeze {}", name_of(freeze))));
     let seen = looked.as_ref().map_or(Seen::None, |looked| looked.seen);
+    let (reason, blob) = submit::reason(why)?;
     tell(&session.speaker.me, &session.speaker.hand, &lines, looked.as_ref());
     confirm(args)?;
-    let (reason, blob) = submit::reason(why)?;
-    let over_freezes = super::freeze::named(reading.state(), &args.over_freeze)?;
     let body = Body::BreakGlass(BreakGlass {
         audience,
         change: view.id.clone(),
@@ -140,7 +147,7 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
         gate,
         incident: args.incident.clone(),
         nonce: None,
-        over_freezes: over_freezes.clone(),
+        over_freezes,
         overrides: args.over.iter().cloned().collect(),
         reason,
         revision: reading.revision_ref(),
@@ -176,6 +183,35 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
     Ok(Exit::Done)
 }
 
+/// Whose rejection it says that it goes over, checked: a slip would look as if it were named. A rejection that only a gate was handed
+/// the log does not have, and it can be named all the same.
+fn named(reading: &Reading, over: &[ActorId]) -> Result<Vec<String>, CliError> {
+    let (state, change) = (reading.state(), reading.change());
+    let held = state.held_by(change)?;
+    let standing: BTreeSet<&ActorId> =
+        change.standing_rejections().map(|rejection| &rejection.by).chain(held.iter().map(|held| &held.by)).collect();
+    let mut lines = Vec::new();
+    for by in over.iter().filter(|by| !standing.contains(by)) {
+        is_a_person(&state.governance, by).map_err(|error| match standing.is_empty() {
+            true => error.hint(format!("nobody's rejection of {} stands: leave --over away", change.id.short())),
+            false => error.hint(format!(
+                "those whose rejection of {} stands: {}",
+                change.id.short(),
+                output::joined(&standing)
+            )),
+        })?;
+        lines.push(format!("the log has no rejection by {by} that stands: only one that its gate was handed is meant"));
+    }
+    Ok(lines)
+}
+
+fn is_a_person(governance: &Governance, who: &ActorId) -> Result<(), CliError> {
+    match governance.person(who) {
+        Some(_) => Ok(()),
+        None => Err(CliError::usage(format!("--over {who}: there is no such person in the catalog"))),
+    }
+}
+
 fn opens(gate: &GateId, over: &[ActorId], incident: Option<&str>, why: &str) -> Vec<String> {
     let mut lines = vec![format!("opens gate {gate} once, whatever the rules say"), format!("why: {why}")];
     lines.extend(incident.map(|incident| format!("answers: {incident}")));
@@ -187,23 +223,25 @@ fn tell(me: &ActorId, hand: &Hand, lines: &[String], looked: Option<&Looked>) {
     if let Some(looked) = looked {
         pager::beside(&looked.text());
     }
-    anstream::eprintln!("{} as {me} with key {}:", output::faint("signing"), hand.fingerprint());
-    for line in lines {
-        anstream::eprintln!("  {}", output::printable(line));
-    }
+    submit::announce_as(me, &hand.fingerprint(), lines);
 }
 
 fn confirm(args: &Args) -> Result<(), CliError> {
     if args.yes { Ok(()) } else { submit::ask("break the glass?") }
 }
 
-/// Who signs, on a machine that cannot ask the log.
-fn who(global: &Global, args: &Args, origin: &str) -> Result<(Hand, ActorId), CliError> {
-    let signer = global.signer()?;
-    let key = signer.fingerprint();
+/// Governance of a log as this machine knew it last.
+fn remembered(origin: &str) -> Result<Option<Arc<Governance>>, CliError> {
     let memory = Memory::of(&memory::place()?, origin);
     let newest = memory.governed().into_iter().max().and_then(|governed| memory.governance(governed));
-    let listed = newest.and_then(|before| before.governance.catalog.actor_by_key(&key).map(|actor| actor.id.clone()));
+    Ok(newest.map(|before| before.governance))
+}
+
+/// Who signs, on a machine that cannot ask the log.
+fn who(global: &Global, args: &Args, origin: &str, known: Option<&Governance>) -> Result<(Hand, ActorId), CliError> {
+    let signer = global.signer()?;
+    let key = signer.fingerprint();
+    let listed = known.and_then(|known| known.catalog.actor_by_key(&key).map(|actor| actor.id.clone()));
     let me = args.me.clone().or(listed).ok_or_else(|| {
         CliError::new("unknown-key", format!("this machine does not know whose key {key} is in log {origin}"))
             .hint("say who you are in its catalog: --as ID; or pass --key with the one that it lists for you")
@@ -226,10 +264,21 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     let drawn = Drawn::read(at)?;
     let now = clock::now();
     if now > drawn.until {
-        return Err(CliError::new("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
-            .hint("push again: what is refused prints what it draws now"));
+        let branch = drawn.transition.reference.trim_start_matches("refs/heads/");
+        return Err(CliError::refused("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
+            .hint(format!(
+                "push again, and sign the line that it prints then: git push origin HEAD:{}",
+                quoted(&[branch.to_owned()])
+            )));
     }
-    let (hand, me) = who(global, args, &drawn.log)?;
+    let known = remembered(&drawn.log)?;
+    let (hand, me) = who(global, args, &drawn.log, known.as_deref())?;
+    if let Some(known) = &known {
+        args.over
+            .iter()
+            .try_for_each(|by| is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
+    }
+    let over_freezes = whole(&args.over_freeze)?;
     let path = args.git.as_deref().unwrap_or(Path::new("."));
     let git = Repository::open(path)?;
     let (facts, identities) = content::extract_facts(&git, &range(&drawn, &git)?, &random::nonce())?;
@@ -250,6 +299,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     lines.extend(propose::describe(&computed));
     lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
     lines.push(format!("until {}, for this push alone", drawn.until));
+    let (reason, reason_blob) = submit::reason(why)?;
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
     let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
@@ -265,7 +315,6 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         text: text_digest,
     };
     let proposal = Part::new(signed(&hand, &me, &log, Body::Proposal(proposal))?, bytes)?;
-    let (reason, blob) = submit::reason(why)?;
     let transition = Transition::Git(drawn.transition.clone());
     let payload = proposal.signed.payload();
     let said = BreakGlass {
@@ -275,7 +324,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         gate: drawn.gate.clone(),
         incident: args.incident.clone(),
         nonce: Some(drawn.nonce.clone()),
-        over_freezes: whole(&args.over_freeze)?,
+        over_freezes,
         overrides: args.over.iter().cloned().collect(),
         reason,
         revision: countersign_core::statement::RevisionRef { number: 1, digest: payload },
@@ -283,7 +332,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         targets: drawn.targets.clone(),
         transition: transition.reference()?,
     };
-    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![blob, transition.to_blob()?])?;
+    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![reason_blob, transition.to_blob()?])?;
     let glass = Glass::new(proposal, said)?;
     let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
     let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
@@ -294,8 +343,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
 /// Freezes by whole digests: what the log would tell is away.
 fn whole(names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
     let digest = |name: &String| {
-        let text = if name.starts_with("sha256:") { name.clone() } else { format!("sha256:{name}") };
-        text.parse().map_err(|_| {
+        super::freeze::whole(name).ok_or_else(|| {
             CliError::usage(format!("`{name}` is not the whole digest of a freeze"))
                 .hint("while the log is away it has 64 digits, as the gate's refusal says them: --over-freeze DIGEST")
         })
@@ -319,6 +367,14 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     let why = blobs.get(&said.reason).and_then(|blob| Reason::parse(blob).ok()).map(|reason| reason.why);
     let over: Vec<ActorId> = said.overrides.iter().cloned().collect();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
+    let transition = blobs.get(&said.transition.digest).and_then(|blob| Transition::read(&said.transition, blob).ok());
+    lines.extend(match transition {
+        Some(Transition::Git(moved)) => {
+            vec![format!("moves {} of {} from {} to {}", moved.reference, moved.repository, moved.old, moved.new)]
+        }
+        Some(Transition::Apply(apply)) => vec![format!("runs {}", quoted(&apply.command))],
+        None => Vec::new(),
+    });
     lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
     lines.extend(said.over_freezes.iter().map(|freeze| format!("goes over freeze {}", freeze.hex())));
     lines.push(format!("until {}, for one push", said.expires_at));
@@ -326,10 +382,56 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     Ok(lines)
 }
 
-fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
-    let lines = words(&read(file)?)?;
+/// Whose signatures a file has, as far as this machine knows: whoever said it, and whose keys the others are.
+fn signers(glass: &Glass, known: Option<&Governance>) -> BTreeMap<Fingerprint, Option<ActorId>> {
+    let whose = |key: &Fingerprint| known.and_then(|known| Some(known.catalog.actor_by_key(key)?.id.clone()));
+    let mut signers: BTreeMap<_, _> = glass.said.signed.keys().map(|key| (key.clone(), whose(&key))).collect();
+    // With one signature alone it is that of who speaks.
+    if let [(_, unknown @ None)] = signers.iter_mut().collect::<Vec<_>>().as_mut_slice() {
+        **unknown = Some(glass.said.signed.statement().header.by.clone());
+    }
+    signers
+}
+
+/// What is in it, how long it lives, and what is missing.
+fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
+    let glass = read(file)?;
+    let said = glass.says()?;
+    let known = remembered(&glass.said.signed.statement().header.log)?;
+    let mut lines = words(&glass)?;
+    let signers = signers(&glass, known.as_deref());
+    let who = |(key, id): (&Fingerprint, &Option<ActorId>)| match id {
+        Some(id) => format!("signed by {id} with key {key}"),
+        None => format!("signed with key {key}, whose this machine does not know"),
+    };
+    lines.extend(signers.iter().map(who));
+    let needed = known.as_ref().map(|known| glass::needed(known, &said.targets, true));
+    let people: BTreeSet<&ActorId> = signers.values().flatten().collect();
+    let missing = needed.map(|needed| needed.saturating_sub(people.len()));
+    lines.push(match missing {
+        None => "how many have to sign this machine does not know: the gate says it".to_owned(),
+        Some(0) => {
+            "enough have signed, unless the gate's copy of the log is older than a day: then one more".to_owned()
+        }
+        Some(more) => format!(
+            "{more} more who owns it all or is a senior has to sign: countersign break-glass --git . --cosign {}",
+            word(file)
+        ),
+    });
+    let left = said.expires_at.secs_since(clock::now());
+    lines.push(if left > 0 {
+        format!("lives for {} yet", span(left))
+    } else {
+        "opens nothing any more: its time is over".to_owned()
+    });
+    // Paths, where the commits are at hand.
+    let computed = args.git.as_deref().map(|path| computed_again(&glass, path)).transpose()?;
+    lines.extend(computed.iter().flat_map(propose::describe));
     match global.format {
-        Format::Json => output::json(&json!({"does": lines}))?,
+        Format::Json => output::json(&json!({
+            "does": lines, "change": said.change, "gate": said.gate, "targets": said.targets, "until": rfc3339(said.expires_at),
+            "signed_by": people, "missing": missing,
+        }))?,
         Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
     }
     Ok(Exit::Done)
@@ -338,26 +440,20 @@ fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
 /// The next person signs what they computed themselves, in their own clone.
 fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let glass = read(file)?;
-    let (hand, me) = who(global, args, &glass.said.signed.statement().header.log)?;
+    let known = remembered(&glass.said.signed.statement().header.log)?;
+    let (hand, me) = who(global, args, &glass.said.signed.statement().header.log, known.as_deref())?;
+    another_person(&glass, known.as_deref(), &hand, &me)?;
     let path = args.git.as_deref().unwrap_or(Path::new("."));
     let computed = computed_again(&glass, path)?;
     let looked = looking::in_clone(&computed, path, Length::Bounded)?;
     if !looked.is_whole() {
-        return Err(CliError {
-            exit: Exit::Refused,
-            ..CliError::new("unseen", "not all of the content is in this clone")
-        }
-        .hint("nothing was signed; fetch it first: git fetch"));
+        return Err(CliError::refused("unseen", "not all of the content is in this clone")
+            .hint("nothing was signed; fetch it first: git fetch"));
     }
     let mut lines = words(&glass)?;
     lines.extend(propose::describe(&computed));
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
-    let mine = hand.fingerprint();
-    if glass.said.signed.keys().any(|key| key == mine) {
-        return Err(CliError::new("already-signed", "this key has already signed it")
-            .hint("another person signs it: pass their --key"));
-    }
     let mut signatures = glass.said.envelope.signatures().to_vec();
     signatures.push(hand.sign(glass.said.envelope.payload())?);
     let envelope = Envelope::new(glass.said.envelope.payload(), signatures)
@@ -371,6 +467,18 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
         Subject::Files(_) | Subject::Governance(_) => String::new(),
     };
     told(global, &glass, file, &[first, me], people, &reference)
+}
+
+/// One person counts once, by whatever keys.
+fn another_person(glass: &Glass, known: Option<&Governance>, hand: &Hand, me: &ActorId) -> Result<(), CliError> {
+    let (signers, mine) = (signers(glass, known), hand.fingerprint());
+    let by_me = signers.iter().find(|(key, id)| **key == mine || id.as_ref() == Some(me));
+    let Some((key, _)) = by_me else { return Ok(()) };
+    Err(CliError::refused(
+        "already-signed",
+        format!("{me} has already signed it, with key {key}; one person counts once, by whatever keys"),
+    )
+    .hint("another person who owns all of it, is on call for it or is a senior signs it: pass their --key"))
 }
 
 /// What the proposal says of its commits, computed here.
@@ -427,7 +535,18 @@ fn told(
                 );
             }
             let branch = reference.trim_start_matches("refs/heads/");
-            anstream::println!("  git push -o {GLASS_OPTION}$(base64 -w0 {}) origin HEAD:{branch}", word(file));
+            match glass.to_bytes()?.len().div_ceil(3).saturating_mul(4) > MAX_CHARS {
+                false => {
+                    anstream::println!("  git push -o {GLASS_OPTION}$(base64 -w0 {}) origin HEAD:{branch}", word(file))
+                }
+                true => {
+                    anstream::println!(
+                        "  it is too long for a push option; on the gate's machine, whoever may write to the gate:"
+                    );
+                    anstream::println!("  countersign gate break-glass REPO {}", word(file));
+                    anstream::println!("  git push origin HEAD:{branch}");
+                }
+            }
         }
     }
     Ok(Exit::Done)

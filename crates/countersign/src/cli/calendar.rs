@@ -294,7 +294,7 @@ fn line_now(calendar: &Calendar, at: Time) -> Option<String> {
     let Calendar { name, file, .. } = calendar;
     let CalendarFile { because, may_pass, scope, used, .. } = file;
     let until = format!("until {}", local(until));
-    let because = because.as_ref().map(|because| format!(" {}", faint(printable(because)))).unwrap_or_default();
+    let because = because.as_ref().map(|because| format!("; {}", faint(printable(because)))).unwrap_or_default();
     Some(match used {
         Use::Freeze => {
             let freeze = FreezeView {
@@ -326,7 +326,7 @@ impl Coming<'_> {
             Use::OnCall => format!("{} for {}", output::joined(&event.person), groups(&calendar.file)),
             Use::Absence => output::joined(&event.person),
         };
-        format!("{}  to {}  {used:<8}{name:<20}  {what}", local(span.from), local(span.until))
+        format!("{}  to {}  {used:<8} {name:<20}  {what}", local(span.from), local(span.until))
     }
 
     fn to_json(&self) -> Value {

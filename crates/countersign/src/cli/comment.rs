@@ -13,7 +13,7 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format, printable},
-    submit::announce,
+    submit::{Session, announce},
 };
 use crate::{client::ChangePrefix, random, reading::Reading};
 
@@ -44,8 +44,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     if let Some(path) = &args.path {
         touches(&reading, path)?;
     }
-    let view = reading.view()?;
     let text = CommentText { salt: random::nonce(), text: args.text, path: args.path, line: args.line };
+    sign(global, &session, &reading, &text)
+}
+
+/// Signs a remark on the present revision, exactly as it was read.
+pub fn sign(global: &Global, session: &Session, reading: &Reading, text: &CommentText) -> Result<Exit, CliError> {
+    let view = reading.view()?;
     let blob = text.to_blob()?;
     CommentText::parse(&blob)?;
     announce(

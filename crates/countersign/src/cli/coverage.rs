@@ -8,7 +8,7 @@ use countersign_core::{
     coverage::{
         Coverage, Gap, Missing, Opening, Road, Way,
         absent::{Absences, Among, Closing, Gate, Stands, absences},
-        ahead::{Ahead, Window, ahead},
+        ahead::{Ahead, Others, Window, ahead},
         coverage,
         supply::{Supply, supply},
     },
@@ -37,7 +37,7 @@ const MAX_LINES: usize = 20;
 ///
 /// A gate is closed when none of those who remain could propose a change that the others can let through, however many approve. A waiver
 /// does not count; where one would still do, it says so. Sets of one and of two people are all found; beyond, how many it takes.
-/// Away is who is so by a calendar, and who has no key that holds.
+/// Away is who is so by a calendar or by their own word, and who has no key that holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign coverage                                  every production target\n  \
@@ -68,12 +68,15 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let governance: &Governance = &state.governance;
     let system = args.system.as_ref().map(|id| known_system(governance, id)).transpose()?;
     args.without.iter().try_for_each(|person| known_person(governance, person))?;
-    let disabled = state.disabled(at);
-    let others = |at: Time| state.disabled(at).into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
+    let presence = state.presence(at);
+    let others =
+        |at: Time| state.presence(at).absent().into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
     let by_calendar = governance.calendars.away(at).into_iter().filter(|id| governance.person(id).is_some()).cloned();
     let absent: BTreeSet<ActorId> = by_calendar.chain(others(at)).collect();
     let until = weeks_after(at, args.weeks);
-    let coming = ahead(governance, args.system.as_ref(), (at, until), others);
+    let said = state.people().flat_map(|(_, record)| &record.away);
+    let moments = said.flat_map(|one| [one.from, one.until]).collect();
+    let coming = ahead(governance, args.system.as_ref(), (at, until), &Others { moments, away: others });
     let found = absences(governance, args.system.as_ref(), &absent, at);
     let whole = (system.is_none() && args.without.is_empty()).then(|| coverage(governance, at));
     let supplied: Vec<(Target, Vec<Supply>)> =
@@ -91,7 +94,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }))?,
         Format::Text => {
             whole.iter().for_each(print);
-            tell_absences(&found, &absent, &disabled);
+            tell_absences(&found, &absent, &presence.disabled);
             tell_ahead(&coming, at, until);
             supplied.iter().for_each(tell_supply);
         }
@@ -293,8 +296,8 @@ fn tell_supply((target, supplied): &(Target, Vec<Supply>)) {
         for asks in &one.asks {
             let way = |way: &Obligation| match (way.who.is_empty(), way.more) {
                 (true, _) => format!("{}: {}", way.missing, bad("nobody")),
-                (false, 0) => format!("{}: {}", way.missing, list(&way.who)),
-                (false, more) => format!("{}: {} and {more} more", way.missing, output::joined(&way.who)),
+                (false, 0) => format!("{}: {}", way.missing, list(way.named())),
+                (false, more) => format!("{}: {} and {more} more", way.missing, output::joined(&way.named())),
             };
             anstream::println!("    {}", asks.ways().map(way).collect::<Vec<_>>().join(", or "));
         }

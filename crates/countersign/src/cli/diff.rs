@@ -34,7 +34,7 @@ pub struct Args {
 }
 
 /// Where contents are looked for.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct AtHand {
     /// Your clone, with the commits fetched, instead of what the server has.
     #[arg(long, value_name = "REPO", conflicts_with = "file")]

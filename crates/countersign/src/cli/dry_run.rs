@@ -31,7 +31,7 @@ pub fn would_be(
         now,
     )?;
     let texts: BTreeMap<Digest, Vec<u8>> = blobs.iter().map(|bytes| (Digest::of(bytes), bytes.clone())).collect();
-    view::view(&me.state, &change, &texts, &me.state.disabled(now), now)
+    view::view(&me.state, &change, &texts, &me.state.presence(now), now)
 }
 
 /// What the catalog does not have nobody can change.

@@ -191,11 +191,7 @@ async fn cosign(global: &Global, home: &Home, engine: &Engine, file: &Path) -> R
         return finish(global, home, engine, &draft, file).await;
     }
     let speaker = speaker(global, &governance)?;
-    let key = speaker.hand.fingerprint();
-    if draft.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == key) {
-        return Err(CliError::new("already-signed", "this key has already signed the epoch")
-            .hint("another founder signs it: pass their --key"));
-    }
+    submit::not_twice(&draft.envelope, &speaker.hand)?;
     submit::announce(&speaker, &draft.lines(home)?);
     let mut signatures = draft.envelope.signatures().to_vec();
     signatures.push(speaker.hand.sign(draft.envelope.payload())?);

@@ -333,15 +333,12 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let is_of_the_catalog = draft.is_of_the_catalog();
     let draft = draft.without(&history);
     let lines = draft.lines(&session.log.client, &in_force)?;
+    for (envelope, ..) in &draft.statements {
+        submit::not_twice(envelope, &session.speaker.hand)?;
+    }
     submit::announce(&session.speaker, &lines);
     let mut leaves = Vec::new();
     for (envelope, _, blobs) in draft.statements {
-        let by_me =
-            |by: &countersign_ledger::sshsig::Verified| by.key.fingerprint() == session.speaker.hand.fingerprint();
-        if envelope.verify_all().into_iter().flatten().any(|by| by_me(&by)) {
-            return Err(CliError::new("already-signed", "this key has already signed the erasure")
-                .hint("a second person signs it: pass their --key"));
-        }
         let mut signatures = envelope.signatures().to_vec();
         signatures.push(session.speaker.hand.sign(envelope.payload())?);
         let both = Envelope::new(envelope.payload(), signatures)

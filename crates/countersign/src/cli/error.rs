@@ -36,6 +36,29 @@ impl Exit {
         }
     }
 
+    /// The same of what somebody said and the log did not take: whatever it says is a refusal. What could not be read, and what only
+    /// says that the server is in trouble, is an error.
+    pub fn of_said(class: RefusalClass, code: &str) -> Self {
+        /// Conflicts of the server with itself: the same may be taken a moment later, or never by this server.
+        const TROUBLE: [&str; 8] = [
+            "busy",
+            "change-damaged",
+            "clock-behind",
+            "clock-jumped",
+            "crowded",
+            "decision-overtaken",
+            "foreign-checkpoint",
+            "log-moved",
+        ];
+        match class {
+            RefusalClass::Denied | RefusalClass::Forbidden | RefusalClass::Malformed | RefusalClass::Unknown => {
+                Self::Refused
+            }
+            RefusalClass::Conflict if !TROUBLE.contains(&code) => Self::Refused,
+            RefusalClass::Conflict | RefusalClass::Unauthenticated | RefusalClass::Newer => Self::Failed,
+        }
+    }
+
     pub fn status(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -64,6 +87,11 @@ impl CliError {
     /// The command line does not make sense, in a way that clap cannot see.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::new("usage", message) }
+    }
+
+    /// The same as [`CliError::new`] of what a gate or the log would refuse, and is refused here already.
+    pub fn refused(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Refused, ..Self::new(code, message) }
     }
 
     #[must_use]

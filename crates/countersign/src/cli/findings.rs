@@ -1,5 +1,7 @@
 //! `findings`: what somebody has to answer, and until when.
 
+use countersign_core::escalation::Escalation;
+
 use super::{
     Global,
     error::{CliError, Exit},
@@ -12,7 +14,8 @@ use crate::{
 
 /// List what somebody has to answer by a stated time, what is due first before what is due later.
 ///
-/// One of those who are asked answers: countersign review FINDING. `countersign gate status REPO --answer` besides tells the gate
+/// One of those who are asked answers: countersign review FINDING. After its time the group above the owners is asked, too, else the
+/// policy group. `countersign gate status REPO --answer` besides tells the gate
 /// why a branch was moved, so that it takes it as it stands.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -84,4 +87,11 @@ pub(super) fn line(finding: &FindingLine, now: &str) {
         printable(&who.join(", "))
     );
     anstream::println!("  {}", printable(&finding.said));
+    if let Some(Escalation { group, who, .. }) = &finding.escalated {
+        let who: Vec<&str> = who.iter().map(|person| person.as_str()).collect();
+        anstream::println!(
+            "  {}",
+            bad(format!("overdue, so that {group} is asked, too: {}", printable(&who.join(", "))))
+        );
+    }
 }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use countersign_core::{
-    calendar::{Pass, Scope},
+    calendar::{CalendarFile, Pass, Scope, Use},
     freeze::{FREEZE_SECS, FreezeRecord, name_of, passed},
-    governance::Governance,
-    ids::{SystemId, Target},
+    governance::{Governance, SERVER},
+    ids::{ActorId, SystemId, Target},
     kind::Kind,
     state::State,
     statement::{Body, Freeze, FreezeLift},
@@ -87,10 +87,10 @@ pub struct LiftArgs {
     cosign: Option<PathBuf>,
 }
 
-/// List the freezes that people signed; of one, what it let through and why.
+/// List the freezes that people signed, and those of calendars; of one, what it let through and why.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
-    /// One of them.
+    /// One of them, or the name of a calendar.
     freeze: Option<String>,
 }
 
@@ -226,9 +226,21 @@ fn find<'a>(governance: &'a Governance, name: &str) -> Result<(&'a Digest, &'a F
     }
 }
 
-/// The statements that these name.
-pub fn named(state: &State, names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
-    names.iter().map(|name| find(&state.governance, name).map(|(digest, _)| *digest)).collect()
+/// A freeze by its whole digest.
+pub fn whole(name: &str) -> Option<Digest> {
+    let text = if name.starts_with("sha256:") { name.to_owned() } else { format!("sha256:{name}") };
+    text.parse().ok()
+}
+
+/// The statements that whoever breaks the glass goes over: freezes that hold, or by its whole digest one that only a gate was handed.
+pub fn gone_over(governance: &Governance, names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
+    let one = |name: &String| match find(governance, name) {
+        Ok((digest, record)) if record.holds(clock::now()) => Ok(*digest),
+        Ok((_, record)) => Err(CliError::usage(format!("freeze {name} ended {}", local(record.end())))
+            .hint("what is over stops nothing: leave --over-freeze away")),
+        Err(error) => whole(name).ok_or(error),
+    };
+    names.iter().map(one).collect()
 }
 
 const EXPECTED: &str = "it is the file that `countersign lift` wrote";
@@ -238,6 +250,7 @@ pub fn lift(global: &Global, args: &LiftArgs) -> Result<Exit, CliError> {
     if let Some(file) = &args.cosign {
         let mut draft = Several::read(file, EXPECTED)?;
         let Body::FreezeLift(said) = draft.body.clone() else { return Err(draft.is_another(file, EXPECTED)) };
+        submit::not_twice(&draft.envelope, &session.speaker.hand)?;
         submit::announce(&session.speaker, &[lifts(&session, &said.freeze)?]);
         draft.sign(&session.speaker.hand)?;
         let receipt = draft.send(&session, Some(file))?;
@@ -304,13 +317,27 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
     let now = clock::now();
     let state = log.standing(None, now)?;
     let governance = &*state.governance;
+    let mut of_calendars = lately(governance, now);
     let shown: Vec<(&Digest, &FreezeRecord)> = match &args.freeze {
-        Some(name) => vec![find(governance, name)?],
+        Some(name) if of_calendars.iter().any(|(calendar, _)| calendar == name) => {
+            of_calendars.retain(|(calendar, _)| calendar == name);
+            Vec::new()
+        }
+        Some(name) => {
+            of_calendars.clear();
+            vec![find(governance, name)?]
+        }
         None => governance.record.freezes.iter().collect(),
     };
-    let passing = match (&args.freeze, shown.as_slice()) {
-        (Some(_), [(_, record)]) => Some(what_passed(&log, governance, record)?),
-        _ => None,
+    let passing = match &args.freeze {
+        None => None,
+        Some(_) => {
+            let mut passing = Vec::new();
+            for record in shown.iter().map(|(_, record)| *record).chain(of_calendars.iter().map(|(_, record)| record)) {
+                passing.extend(what_passed(&log, governance, record)?);
+            }
+            Some(passing)
+        }
     };
     let why = |record: &FreezeRecord| {
         let blob = log.client.blob(&record.reason).ok()?;
@@ -324,11 +351,23 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
                     "holds": record.holds(now), "about": record.scope.words(), "may_pass": record.may_pass, "why": why(record),
                 })
             };
-            output::json(&json!({"freezes": shown.iter().map(one).collect::<Vec<_>>(), "passed": passing}))?;
+            let of_calendar = |(calendar, record): &(String, FreezeRecord)| {
+                json!({
+                    "calendar": calendar, "from": rfc3339(record.at), "until": rfc3339(record.until),
+                    "holds": record.holds(now), "about": record.scope.words(), "may_pass": record.may_pass,
+                })
+            };
+            output::json(&json!({
+                "freezes": shown.iter().map(one).collect::<Vec<_>>(),
+                "calendars": of_calendars.iter().map(of_calendar).collect::<Vec<_>>(),
+                "passed": passing,
+            }))?;
         }
         Format::Text => {
-            if shown.is_empty() {
-                anstream::println!("nobody has frozen anything; those of calendars: countersign calendar");
+            if shown.is_empty() && of_calendars.is_empty() {
+                anstream::println!(
+                    "nobody has frozen anything, and no calendar has lately; what comes: countersign calendar"
+                );
             }
             for (statement, record) in shown {
                 let (name, until) = (name_of(statement), local(record.end()));
@@ -342,12 +381,47 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
                     anstream::println!("  {}", printable(&why));
                 }
             }
-            for line in passing.into_iter().flatten() {
+            for (calendar, record) in &of_calendars {
+                let (from, until) = (local(record.at), local(record.until));
+                let holds = match record.holds(now) {
+                    true => bad(format!("freeze {calendar} holds until {until}")).to_string(),
+                    false => format!("freeze {calendar} ended {until}"),
+                };
+                anstream::println!("{holds}: {}; by a calendar, from {from}", record.scope.words());
+                anstream::println!("  what may pass: {}", passes(&record.may_pass));
+            }
+            for line in passing.iter().flatten() {
                 anstream::println!("  {} {} at {}: {}", warn("passed"), line.change, line.at, line.why);
             }
         }
     }
     Ok(Exit::Done)
+}
+
+/// How long freezes of calendars that are over are listed, as those that people sign are.
+const LATELY_SECS: i64 = 30 * 24 * 60 * 60;
+
+/// Freezes of calendars that hold or ended lately, as if somebody had signed each, by the calendars in force now.
+fn lately(governance: &Governance, now: Time) -> Vec<(String, FreezeRecord)> {
+    let mut found = Vec::new();
+    // Nobody signed these.
+    let Ok(nobody) = SERVER.parse::<ActorId>() else { return found };
+    for calendar in governance.calendars.used_for(Use::Freeze) {
+        let CalendarFile { may_pass, scope, .. } = &calendar.file;
+        for (span, _) in calendar.between(now.plus_secs(-LATELY_SECS), now.plus_secs(1)) {
+            let record = FreezeRecord {
+                by: nobody.clone(),
+                at: span.from,
+                lifted_at: None,
+                may_pass: may_pass.clone(),
+                reason: calendar.digest,
+                scope: scope.clone(),
+                until: span.until,
+            };
+            found.push((calendar.name.clone(), record));
+        }
+    }
+    found
 }
 
 #[derive(serde::Serialize)]

@@ -136,7 +136,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// The freezes that hold now, by the signed log. What cannot be checked is not shown.
-fn freezes(log: &KnownLog) {
+pub(super) fn freezes(log: &KnownLog) {
     let now = clock::now();
     let Ok(state) = log.standing(None, now) else { return };
     for line in super::freeze::banner(&state.governance, now) {

@@ -8,6 +8,7 @@ mod apply;
 mod approve;
 mod attest;
 mod audit;
+mod away;
 mod backup;
 mod break_glass;
 mod calendar;
@@ -15,6 +16,7 @@ mod comment;
 mod config;
 pub mod content;
 mod coverage;
+mod delegate;
 mod demo;
 mod diff;
 mod disclose;
@@ -201,6 +203,10 @@ enum Command {
     Freeze(freeze::Args),
     Lift(freeze::LiftArgs),
     Freezes(freeze::ListArgs),
+    Away(away::AwayArgs),
+    Back(away::BackArgs),
+    Delegate(delegate::Args),
+    Delegations(delegate::ListArgs),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
@@ -269,6 +275,10 @@ impl Command {
             | Self::Freeze(_)
             | Self::Lift(_)
             | Self::Freezes(_)
+            | Self::Away(_)
+            | Self::Back(_)
+            | Self::Delegate(_)
+            | Self::Delegations(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -323,6 +333,10 @@ impl Command {
             Self::Freeze(args) => freeze::run(global, &args),
             Self::Lift(args) => freeze::lift(global, &args),
             Self::Freezes(args) => freeze::list(global, &args),
+            Self::Away(args) => away::away(global, &args),
+            Self::Back(args) => away::back(global, &args),
+            Self::Delegate(args) => delegate::run(global, &args),
+            Self::Delegations(args) => delegate::list(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
@@ -374,14 +388,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let parsed = shell::command().try_get_matches().and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
-        let mut command = shell::command();
-        // So that each of its commands has the options of all.
-        command.build();
-        pasted::refuse(&command, &matches)?;
-        Ok((cli, matches))
-    });
+    let parsed = shell::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return wrong_usage(&error.format(&mut shell::command())),
@@ -391,6 +398,12 @@ pub fn main() -> ExitCode {
         error.exit
     };
     let format = cli.options.format.of_messages();
+    let mut command = shell::command();
+    // So that each of its commands has the options of all.
+    command.build();
+    if let Err(error) = pasted::refuse(&command, &matches) {
+        return ExitCode::from(failed(error, format).status());
+    }
     let exit = match cli.options.read(cli.command.as_ref(), &matches) {
         Ok(global) => {
             let ran = match cli.command {

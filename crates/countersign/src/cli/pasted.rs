@@ -4,7 +4,9 @@
 
 use std::any::TypeId;
 
-use clap::{Arg, ArgMatches, Command, error::ErrorKind, parser::ValueSource};
+use clap::{Arg, ArgMatches, Command, parser::ValueSource};
+
+use super::error::CliError;
 
 /// What hints write where somebody has to say something, beside what help calls the value.
 const WORDS: [&str; 24] = [
@@ -35,7 +37,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// The first placeholder among the values that were typed.
-pub fn refuse(command: &Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+pub fn refuse(command: &Command, matches: &ArgMatches) -> Result<(), CliError> {
     let called = matches.subcommand().and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
     if let Some((command, matches)) = called {
         return refuse(command, matches);
@@ -49,11 +51,20 @@ pub fn refuse(command: &Command, matches: &ArgMatches) -> Result<(), clap::Error
         let mut typed = matches.get_raw(id).into_iter().flatten();
         if let Some(value) = typed.find(|value| value.to_str().is_some_and(|value| is_placeholder(arg, value))) {
             let value = value.to_string_lossy();
-            let said = match arg.get_long() {
-                Some(long) => format!("--{long} {value}: `{value}` stands for what is meant; put that in its place"),
-                None => format!("`{value}` stands for what is meant; put that in its place"),
+            let (what, instead) = match arg.get_long() {
+                Some(long) => (format!("--{long} {value}: "), format!("--{long}")),
+                None => (String::new(), "there".to_owned()),
             };
-            return Err(clap::Error::raw(ErrorKind::ValueValidation, format!("{said}\n")));
+            let refused = CliError::usage(format!(
+                "{what}`{value}` stands for what is meant; put that in its place, nothing was done"
+            ));
+            // What the help says of it, in its first sentence.
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned();
+            return Err(match help.is_empty() {
+                true => refused.hint(format!("countersign {} --help says what goes {instead}", command.get_name())),
+                false => refused.hint(format!("what goes {instead}: {help}")),
+            });
         }
     }
     Ok(())

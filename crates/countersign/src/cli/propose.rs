@@ -371,6 +371,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         revision: reading.revision_ref(),
         sponsor: words.sponsor,
         subject,
+        targets: reading.change().rejected_on(),
         text: text_digest,
     });
     let approvals = match brings_the_same {

@@ -18,6 +18,7 @@ use countersign_core::{
         merge::{self, Entities, Merged},
     },
     ids::Nonce,
+    issuer::written,
 };
 use serde_json::json;
 
@@ -30,7 +31,8 @@ use super::{
 use crate::{
     clock,
     home::{
-        AS_IN_THE_LOG, CALENDARS, CATALOG, CONFIG_FILE, Config, Folder, HomeError, VERSION, default_listen, files,
+        AS_IN_THE_LOG, CALENDARS, CATALOG, CONFIG_FILE, Config, Folder, HomeError, ISSUERS, VERSION, default_listen,
+        files,
         files::word,
         folder::is_plain,
         pulled::{self, Written},
@@ -177,7 +179,12 @@ fn write(
             (SERVER_KEYS, Some(text)) => replace(&path, &format!("{text}\n"))?,
             // They stay where nobody names others.
             (SERVER_KEYS, None) => {}
-            (name, text) if name.starts_with(CALENDARS) => aside.extend(calendar(folder, name, text)?),
+            (name, text) if is_in(CALENDARS, name) => {
+                aside.extend(as_in_the_log(folder, name, text, [".yaml", ".ics"])?);
+            }
+            (name, text) if is_in(ISSUERS, name) => {
+                aside.extend(as_in_the_log(folder, name, text, [written::YAML, written::JWKS])?);
+            }
             (_, Some(text)) => replace(&path, text)?,
             (_, None) => remove(&path)?,
         }
@@ -209,12 +216,21 @@ fn catalog(wanted: &Entities) -> Result<Catalog, CliError> {
     })
 }
 
-/// A calendar as the log has it; whatever it was made from stays beside it.
-fn calendar(folder: &Folder, name: &str, text: Option<&str>) -> Result<Vec<PathBuf>, CliError> {
+fn is_in(folder: &str, name: &str) -> bool {
+    name.split_once('/').is_some_and(|(first, _)| first == folder)
+}
+
+/// A calendar or an issuer as the log has it; whatever it was made from stays beside it.
+fn as_in_the_log(
+    folder: &Folder,
+    name: &str,
+    text: Option<&str>,
+    made_from: [&str; 2],
+) -> Result<Vec<PathBuf>, CliError> {
     let path = folder.path().join(name);
     let mut aside = Vec::new();
     let stem = name.strip_suffix(AS_IN_THE_LOG).unwrap_or(name);
-    for ending in [".yaml", ".ics"] {
+    for ending in made_from {
         let from = folder.path().join(format!("{stem}{ending}"));
         if from.exists() {
             aside.push(kept_beside(&from)?);

@@ -129,6 +129,7 @@ fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
 fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let (mut draft, lines) = read(file)?;
     let (session, governance) = session(global)?;
+    submit::not_twice(&draft.envelope, &session.speaker.hand)?;
     submit::announce(&session.speaker, &lines);
     draft.sign(&session.speaker.hand)?;
     finish(global, &session, &governance, &draft, Some(file))

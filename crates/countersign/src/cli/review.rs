@@ -6,12 +6,17 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use countersign_core::{
-    catalog::ActorKind, explain::Explained, ids::ActorId, statement::Matter, subject::Subject, text::ProposalText,
+    catalog::ActorKind,
+    explain::Explained,
+    ids::ActorId,
+    statement::Seen,
+    subject::Subject,
+    text::{CommentText, ProposalText},
 };
 use serde_json::json;
 
 use super::{
-    Global, answer, approve,
+    Global, answer, approve, comment,
     diff::{AtHand, command},
     error::{CliError, Exit},
     looking::{self, Looked, Origin},
@@ -26,9 +31,10 @@ use crate::{
     difference::Length,
     home::files::word,
     known::KnownLog,
+    random,
     reading::Reading,
     view::NOT_HERE,
-    wire::{ChangeView, FindingLine},
+    wire::{ChangeView, Emergency, FindingLine},
 };
 
 /// Look at a change, then approve it, reject it or leave it: from any folder, without a clone.
@@ -78,7 +84,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         })
     });
     let verdict = may_approve(&reading, &view, me, &looked);
-    let commands = commands(&view, args, &looked);
+    let lifts = rejects(&view, me);
+    let commands = commands(&view, args, &looked, lifts);
     let meaning = Meaning::of_change(log, &reading)?.map(|meaning| meaning.lines()).unwrap_or_default();
     let asks = global.format == Format::Text && can_answer();
     match (global.format, reader) {
@@ -115,26 +122,28 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 
 /// Shows a finding, with the change that it asks somebody to look at, and takes the answer.
 fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine) -> Result<Exit, CliError> {
-    let mut shown = answer::lines(found);
-    if let Matter::AfterReview { change, .. } | Matter::GlassBroken { change, .. } = &found.what {
-        let reading = reader.read(&ChangePrefix::from(change))?;
-        let origin = Origin::of(&reader.log().client, args.at_hand.git.as_deref(), &args.at_hand.file);
-        let looked = looking::look(&reading, origin, args.at_hand.length())?;
-        shown.push_str(&page(&reading, &reading.view()?, &[], &looked, None));
-    }
+    let reading = found.what.change().map(|change| reader.read(&ChangePrefix::from(change))).transpose()?;
+    let asked = Asked::of(reader.log(), found, reading.as_ref(), &args.at_hand)?;
+    let Asked { shown, seen, .. } = &asked;
     match (global.format, reader, &args.answer) {
         (_, Reader::Signs(session), Some(said)) => {
             if let Format::Text = global.format {
                 anstream::print!("{shown}");
             }
-            answer::say(global, session, found, said)
+            asked.warn();
+            answer::say(global, session, found, said, *seen)
         }
-        (_, Reader::Reads(_, error), Some(_)) => Err(CliError::new(error.code.clone(), error.message.clone())),
-        (Format::Json, _, None) => output::json(found).map(|()| Exit::Done),
+        (_, Reader::Reads(_, error), Some(_)) => Err(CliError {
+            exit: error.exit,
+            hint: error.hint.clone(),
+            ..CliError::new(error.code.clone(), error.message.clone())
+        }),
+        (Format::Json, _, None) => output::json(&asked.to_json(found)?).map(|()| Exit::Done),
         (Format::Text, Reader::Signs(session), None) if can_answer() && found.open => {
-            pager::page(&shown);
+            pager::page(shown);
+            asked.warn();
             match answer::asked()? {
-                Some(said) => answer::say(global, session, found, &said),
+                Some(said) => answer::say(global, session, found, &said, *seen),
                 None => {
                     anstream::println!("nothing was signed");
                     Ok(Exit::Done)
@@ -142,13 +151,86 @@ fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine)
             }
         }
         (Format::Text, _, None) => {
-            pager::page(&shown);
+            pager::page(shown);
             if found.open {
+                asked.warn();
                 anstream::println!("\nnothing was signed; to answer it:");
                 anstream::println!("  countersign review {} --answer TEXT", found.id.short());
             }
             Ok(Exit::Done)
         }
+    }
+}
+
+/// A finding that is only shown.
+pub(super) fn show_finding(global: &Global, log: &KnownLog, found: &FindingLine) -> Result<Exit, CliError> {
+    let read = |change| log.read(&ChangePrefix::from(change), clock::now());
+    let reading = found.what.change().map(read).transpose()?;
+    let asked = Asked::of(log, found, reading.as_ref(), &AtHand::default())?;
+    match global.format {
+        Format::Json => output::json(&asked.to_json(found)?)?,
+        Format::Text => {
+            anstream::print!("{}", asked.shown);
+            if found.open {
+                asked.warn();
+                anstream::println!("\none of those who are asked answers: countersign review {}", found.id.short());
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What a finding asks somebody to look at.
+struct Asked {
+    shown: String,
+    /// How the content of the change was at hand, where it is about one.
+    seen: Option<Seen>,
+    /// What would show what could not be shown.
+    unseen: Option<String>,
+    emergency: Option<Emergency>,
+}
+
+impl Asked {
+    fn of(log: &KnownLog, found: &FindingLine, reading: Option<&Reading>, at_hand: &AtHand) -> Result<Self, CliError> {
+        let mut asked = Self { shown: answer::lines(log, found), seen: None, unseen: None, emergency: None };
+        let Some(reading) = reading else { return Ok(asked) };
+        let view = reading.view()?;
+        let origin = Origin::of(&log.client, at_hand.git.as_deref(), &at_hand.file);
+        let looked = looking::look(reading, origin, at_hand.length())?;
+        asked.shown.push_str(&page(reading, &view, &[], &looked, None));
+        asked.seen = Some(looked.seen);
+        if !looked.is_whole() {
+            let with = match &view.subject {
+                Subject::Git(_) => "--git REPO, a clone that has the commits",
+                Subject::Files(_) => "--file PATH, each file as it was",
+                Subject::Governance(_) => "countersign show, which has what it changes",
+            };
+            asked.unseen = Some(format!("countersign review {} {with}", found.id.short()));
+        }
+        asked.emergency = view.emergency;
+        Ok(asked)
+    }
+
+    /// Says that not all of the content was there to look at: what is answered so says so in the log.
+    fn warn(&self) {
+        let Some(with) = &self.unseen else { return };
+        anstream::eprintln!(
+            "{}: not all of what the change brings could be shown (what was signed in an outage comes without it), and an answer says \
+             that it was not seen",
+            warn("unseen")
+        );
+        anstream::eprintln!("{}: {with}", bold(output::hint_style(), "hint"));
+    }
+
+    fn to_json(&self, found: &FindingLine) -> Result<serde_json::Value, CliError> {
+        let failed =
+            |error: serde_json::Error| CliError::new("failed", format!("the finding cannot be written: {error}"));
+        let mut value = serde_json::to_value(found).map_err(failed)?;
+        if let Some(value) = value.as_object_mut() {
+            value.extend(self.seen.map(|seen| ("seen".to_owned(), json!(seen))));
+            value.extend(self.emergency.as_ref().map(|said| ("emergency".to_owned(), json!(said))));
+        }
+        Ok(value)
     }
 }
 
@@ -202,7 +284,12 @@ fn can_answer() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
-fn commands(view: &ChangeView, args: &Args, looked: &Looked) -> Vec<String> {
+/// Whether their own rejection of it stands.
+fn rejects(view: &ChangeView, me: Option<&ActorId>) -> bool {
+    view.rejections.iter().any(|rejection| Some(&rejection.by) == me && !rejection.lifted)
+}
+
+fn commands(view: &ChangeView, args: &Args, looked: &Looked, lifts: bool) -> Vec<String> {
     let (id, revision) = (view.id.short(), view.revision);
     let with = match (&args.at_hand.git, args.at_hand.file.as_slice()) {
         (Some(path), _) => format!(" --git {}", word(path)),
@@ -214,13 +301,24 @@ fn commands(view: &ChangeView, args: &Args, looked: &Looked) -> Vec<String> {
             Subject::Governance(_) => String::new(),
         },
     };
-    vec![format!("countersign approve {id} --revision {revision}{with}"), format!("countersign reject {id} --why TEXT")]
+    let lift = lifts.then(|| format!("countersign reject {id} --lift"));
+    let others = [
+        format!("countersign approve {id} --revision {revision}{with}"),
+        format!("countersign reject {id} --why TEXT"),
+        format!("countersign comment {id} TEXT"),
+    ];
+    lift.into_iter().chain(others).collect()
 }
 
 /// Why somebody's approval of what was shown would not count, if it would not.
 fn may_approve(reading: &Reading, view: &ChangeView, me: Option<&ActorId>, looked: &Looked) -> Result<(), String> {
     if me.is_some_and(|me| view.contributors.contains(me)) {
         return Err("you had a hand in it, and cannot approve it".to_owned());
+    }
+    let held_by = reading.state().held_by(reading.change()).unwrap_or_default();
+    if let Some(theirs) = held_by.iter().find(|rejection| Some(&rejection.by) == me) {
+        let other = theirs.change.short();
+        return Err(format!("you rejected in change {other} what this brings: countersign reject {other} --lift"));
     }
     if view.text.is_none() {
         return Err("its words are not here, and nothing is approved unread".to_owned());
@@ -319,6 +417,7 @@ fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looke
 fn about(page: &mut Page, reading: &Reading, view: &ChangeView) {
     page.field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     page.field("state", format!("{}, revision {}", view.state, view.revision));
+    show::emergency(view).iter().for_each(|line| page.line(line));
     page.field("kind", show::kind(view));
     let systems = &reading.state().governance.catalog.systems;
     let target = |target: &countersign_core::ids::Target| match systems.get(&target.system) {
@@ -422,6 +521,7 @@ fn verdicts(page: &mut Page, view: &ChangeView) {
 enum Answer {
     Approve,
     Reject,
+    Comment,
     Leave,
 }
 
@@ -430,6 +530,7 @@ impl Answer {
         match typed.trim().to_lowercase().as_str() {
             "a" | "approve" => Some(Self::Approve),
             "r" | "reject" => Some(Self::Reject),
+            "c" | "comment" => Some(Self::Comment),
             "q" | "quit" | "leave" => Some(Self::Leave),
             _ => None,
         }
@@ -448,19 +549,24 @@ fn ask(
         return Ok(Exit::Done);
     }
     let (id, me, key) = (view.id.short(), &session.speaker.me, session.speaker.hand.fingerprint());
+    let lifts = rejects(view, Some(me));
     anstream::eprintln!("change {id} revision {}: {}", view.revision, printable(&view.title));
     anstream::eprintln!("  {}", printable(&looked.told(reading).first().cloned().unwrap_or_default()));
     let question = match may_approve {
-        Ok(()) => "[a]pprove, [r]eject, [q] leave it?",
+        Ok(()) if lifts => "[a]pprove, which lifts your rejection first, [r]eject again, [c]omment, [q] leave it?",
+        Ok(()) => "[a]pprove, [r]eject, [c]omment, [q] leave it?",
         Err(why) => {
             anstream::eprintln!("  {}", warn(printable(why)));
-            "[r]eject, [q] leave it?"
+            "[r]eject, [c]omment, [q] leave it?"
         }
     };
     anstream::eprintln!("  as {me} with key {key}");
     loop {
         match typed(question)?.as_deref().map(Answer::of) {
             Some(Some(Answer::Approve)) if may_approve.is_ok() => {
+                if lifts {
+                    approve::sign_lift(session, reading)?;
+                }
                 return approve::sign(global, session, reading, looked.seen);
             }
             Some(Some(Answer::Reject)) => {
@@ -470,6 +576,15 @@ fn ask(
                     continue;
                 }
                 return approve::sign_rejection(global, session, reading, why.trim());
+            }
+            Some(Some(Answer::Comment)) => {
+                let said = typed("what is there to say?")?.unwrap_or_default();
+                if said.trim().is_empty() {
+                    anstream::eprintln!("nothing was signed: a comment says something");
+                    continue;
+                }
+                let text = CommentText { salt: random::nonce(), text: said.trim().to_owned(), path: None, line: None };
+                return comment::sign(global, session, reading, &text);
             }
             Some(Some(Answer::Leave)) | None => {
                 anstream::eprintln!("nothing was signed");
@@ -499,6 +614,7 @@ mod tests {
             ("a\n", Some(Answer::Approve)),
             (" Approve ", Some(Answer::Approve)),
             ("r", Some(Answer::Reject)),
+            ("c", Some(Answer::Comment)),
             ("q", Some(Answer::Leave)),
             ("y", None),
             ("", None),

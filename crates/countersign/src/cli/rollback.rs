@@ -123,7 +123,7 @@ fn landed(session: &Session, target: &Target) -> Result<TargetLanded, CliError> 
 }
 
 fn no_rollback(why: String) -> CliError {
-    CliError::new("no-rollback", format!("this is no rollback that one person may do alone: {why}"))
+    CliError::refused("no-rollback", format!("this is no rollback that one person may do alone: {why}"))
 }
 
 struct Plan<'a> {
@@ -192,6 +192,11 @@ impl Plan<'_> {
             .unwrap_or_else(|| format!("What landed last, {short}, does not run well: back to what did"))
     }
 
+    /// How it would be taken back itself.
+    fn back(&self) -> String {
+        format!("Propose again what it takes back, {}", self.undone.change().id.short())
+    }
+
     fn proposal(&self, computed: &Computed) -> Result<(Proposal, Vec<Vec<u8>>), CliError> {
         let undone = self.undone.change();
         let text = ProposalText {
@@ -199,7 +204,7 @@ impl Plan<'_> {
             title: self.title(),
             why: self.why(),
             risk: "What it takes back is gone, and with it what was good of it".to_owned(),
-            rollback: format!("Propose again what it takes back, {}", undone.id.short()),
+            rollback: self.back(),
             tests: "It ran there immediately before".to_owned(),
             links: vec![],
         };
@@ -246,7 +251,7 @@ impl Plan<'_> {
         let why = receipt.explanation.as_ref().and_then(|explanation| explanation.rollback.clone());
         let why = why.unwrap_or_else(|| "the rules ask for more".to_owned());
         let short = id.short();
-        Err(CliError::new("no-rollback", format!("{why}; it is proposed as an ordinary change, {short}"))
+        Err(CliError::refused("no-rollback", format!("{why}; it is proposed as an ordinary change, {short}"))
             .hint(format!("have it approved, then land it: countersign show {short}")))
     }
 
@@ -325,7 +330,7 @@ impl Plan<'_> {
         };
         let (back, identities) = extract_facts(&git, &range, &random::nonce())?;
         if back.delta != facts.inverse() {
-            return Err(CliError::new(
+            return Err(CliError::refused(
                 "no-rollback",
                 "the commit that was made does not take back exactly what landed",
             ));
@@ -355,7 +360,7 @@ impl Plan<'_> {
             .status();
         if !pushed.is_ok_and(|status| status.success()) {
             let again = format!("git -C {} push {} {refspec}", word(path), self.args.push);
-            return Err(CliError::new(
+            return Err(CliError::refused(
                 "not-landed",
                 format!("change {} is proposed and signed, and did not land", id.short()),
             )
@@ -372,7 +377,7 @@ impl Plan<'_> {
         let Subject::Git(git) = self.undone.subject() else { return String::new() };
         let quote = |text: String| quoted(&[text]);
         format!(
-            "it is an ordinary change; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {}",
+            "it is an ordinary change; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}",
             targets.join(" "),
             change.kind,
             word(path),
@@ -381,7 +386,8 @@ impl Plan<'_> {
             tip.short(),
             head.short(),
             quote(self.title()),
-            quote(self.why())
+            quote(self.why()),
+            quote(self.back())
         )
     }
 
@@ -435,11 +441,14 @@ impl Plan<'_> {
             let targets: Vec<String> =
                 self.undone.change().targets.iter().map(|target| format!("--target {target}")).collect();
             return Err(no_rollback(why).hint(format!(
-                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title … --why …",
+                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title {} --why {} --rollback {}",
                 targets.join(" "),
                 self.undone.change().kind,
                 files.join(" "),
-                quoted(&[quoted(command)])
+                quoted(&[quoted(command)]),
+                quoted(&[self.title()]),
+                quoted(&[self.why()]),
+                quoted(&[self.back()])
             )));
         }
         let folder = tempfile::tempdir()

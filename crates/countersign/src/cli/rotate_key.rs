@@ -203,6 +203,7 @@ fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
 fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let (mut draft, lines) = read(file)?;
     let session = global.session()?;
+    submit::not_twice(&draft.envelope, &session.speaker.hand)?;
     submit::announce(&session.speaker, &lines);
     draft.sign(&session.speaker.hand)?;
     let receipt = draft.send(&session, Some(file))?;

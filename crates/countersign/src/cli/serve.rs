@@ -24,6 +24,7 @@ use crate::{
     engine::{Engine, EngineError, Failure, Setup},
     follower::{ledger::Ledger, source::Source},
     home::{FOUNDED, Home, LOCK, SEEN, files::word},
+    notify::Notifier,
     ring::Ring,
     store::{self, Damage, Store, StoreError, writer::SubmitError},
     unix, verifying,
@@ -47,6 +48,17 @@ pub struct Args {
     /// A name by which it is asked (repeatable), beside its addresses and `hosts` of the home's countersign.yaml.
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
+    /// An address that is told what is loud (broken glass, rollbacks, freezes, findings raised and overdue), each as a CloudEvent of
+    /// ids and links, until it takes it.
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_NOTIFY", value_parser = address)]
+    notify: Option<String>,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match text.starts_with("http://") || text.starts_with("https://") {
+        true => Ok(text.to_owned()),
+        false => Err("an address such as https://pager.example/hook".to_owned()),
+    }
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -72,6 +84,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         let stopped = unix::stopped();
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
+        if let Some(url) = &args.notify {
+            tokio::spawn(Notifier::of(Arc::clone(&engine), url).run());
+        }
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(tidy_material(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     error::{CliError, Exit},
     output::{self, Format},
-    submit::Session,
+    submit::{self, Session},
 };
 use crate::{home::files, speaker::Hand, wire::Submit};
 
@@ -84,11 +84,7 @@ impl Several {
 
     /// Adds a signature.
     pub fn sign(&mut self, hand: &Hand) -> Result<(), CliError> {
-        let mine = hand.fingerprint();
-        if self.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == mine) {
-            return Err(CliError::new("already-signed", "this key has already signed it")
-                .hint("another person signs it: pass their --key"));
-        }
+        submit::not_twice(&self.envelope, hand)?;
         let mut signatures = self.envelope.signatures().to_vec();
         signatures.push(hand.sign(self.envelope.payload())?);
         self.envelope = Envelope::new(self.envelope.payload(), signatures)

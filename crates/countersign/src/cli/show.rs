@@ -8,17 +8,18 @@ use countersign_core::{
     explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
     ids::{ActorId, ChangeId},
+    presence::Presence,
     statement::Seen,
 };
 use serde_json::Value;
 
 use super::{
-    Global,
+    Global, answer,
     error::{CliError, Exit},
     meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
-    times,
+    review, times,
 };
 use crate::{
     client::ChangePrefix,
@@ -29,10 +30,10 @@ use crate::{
     wire::{ApprovalLine, ChangeView, EvidenceLine},
 };
 
-/// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
+/// Show a change: what it is, who had a hand in it, who approved, and what each rule says. Or a finding, and what it asks about.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its id, or twelve or more digits of its beginning.
+    /// The change, or the finding: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
     /// Show it again whenever the log has grown, until it is decided: ends with 0 when it is permitted or applied, with 3 when it is
     /// rejected or withdrawn.
@@ -45,7 +46,14 @@ const LOOKED_AGAIN: Duration = Duration::from_secs(2);
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let log = global.log()?;
-    let mut reading = log.read(&args.change, clock::now())?;
+    let mut reading = match log.read(&args.change, clock::now()).map_err(CliError::from) {
+        // What is no change may be a finding.
+        Err(error) if error.code == "unknown-change" => {
+            let found = answer::find(&log, &args.change)?.ok_or(error)?;
+            return review::show_finding(global, &log, &found);
+        }
+        reading => reading?,
+    };
     print(global, &log, &reading)?;
     if !args.watch {
         return Ok(Exit::Done);
@@ -107,8 +115,15 @@ fn nameless(obligation: &mut Obligation, id: &str) {
     obligation.or.iter_mut().for_each(|way| nameless(way, id));
 }
 
+/// How people stand who have not spoken about it. What cannot be learned of them is left out; what the change says is not.
+fn others(log: &KnownLog, reading: &Reading) -> Presence {
+    let now = clock::now();
+    let known = |()| log.standing(None, now).map(|state| state.presence(now)).ok();
+    reading.change().status.is_open().then_some(()).and_then(known).unwrap_or_default()
+}
+
 fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
-    let view = reading.view()?;
+    let view = reading.clone().with_presence(others(log, reading)).view()?;
     let meaning = Meaning::of_change(log, reading)?;
     match global.format {
         Format::Json => match meaning {
@@ -153,6 +168,7 @@ fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError>
 fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
+    emergency(view).iter().for_each(|line| anstream::println!("{line}"));
     field("kind", kind(view));
     field("targets", joined(&view.targets));
     field("subject", printable(&view.subject.summary()));
@@ -209,6 +225,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
         };
         let of = format!("revision {}, {seen}", approval.revision);
         field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
+        for lent in &approval.delegated {
+            let until = times::local(&lent.until);
+            field("", format!("has {} by {}'s delegation until {until}", lent.role, lent.of));
+        }
     }
     for taken in &view.taken_back {
         let how = if taken.rejected { "by rejecting it; lifting that does not bring it back" } else { "on their own" };
@@ -246,10 +266,6 @@ fn whole(view: &ChangeView, paths: &[String]) {
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
-        if !permit.broken_by.is_empty() {
-            let why = words_of(permit.broken_why.as_deref().unwrap_or(NOT_HERE));
-            field("glass", format!("broken by {}, whatever the rules say: {why}", output::list(&permit.broken_by)));
-        }
     }
     verdict(view);
     if is_over(view) {
@@ -260,19 +276,37 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
-    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    standard
+        .iter()
+        .chain(rollback)
+        .chain(freezes)
+        .chain(steps)
+        .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
+}
+
+/// What of it went past the rules, which nobody is to overlook.
+pub(super) fn emergency(view: &ChangeView) -> Vec<String> {
+    let lines = view.emergency.iter().flat_map(crate::wire::Emergency::lines);
+    lines
+        .enumerate()
+        .map(|(nth, line)| {
+            format!("{}{}", faint(format!("{:<10}", if nth == 0 { "emergency" } else { "" })), warn(words_of(&line)))
+        })
+        .collect()
 }
 
 /// What workloads attested of it.
 pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
     let line = |said: &EvidenceLine| {
         let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
-        let of = format!("by {} {} (revision {}{by})", said.by, times::ago(&said.at), said.revision);
+        let token = said.issuer.as_ref().map(|issuer| format!(", token of {}", printable(issuer))).unwrap_or_default();
+        let of = format!("by {} {} (revision {}{by}{token})", said.by, times::ago(&said.at), said.revision);
         let counts = match (said.result, said.counts, said.self_made) {
             (_, true, _) => good("counts"),
             (_, _, true) => warn("does not count: the change edits what made it"),
+            _ if said.token_gone => warn("does not count: its token is gone, so that nobody can check it"),
             (EvidenceResult::Failed, _, _) => bad("failed"),
             (_, false, false) => warn("does not count"),
         };
@@ -299,8 +333,13 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
-    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    standard
+        .iter()
+        .chain(rollback)
+        .chain(freezes)
+        .chain(steps)
+        .for_each(|line| anstream::println!("  {}", printable(line)));
     if met_none(view) {
         return not_applicable(view.decision.not_applicable);
     }
@@ -416,8 +455,8 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
 pub(super) fn who(obligation: &Obligation) -> String {
     match (obligation.who.is_empty(), obligation.more) {
         (true, _) => "nobody can, now".to_owned(),
-        (false, 0) => joined(&obligation.who),
-        (false, more) => format!("{} and {more} more", joined(&obligation.who)),
+        (false, 0) => joined(&obligation.named()),
+        (false, more) => format!("{} and {more} more", joined(&obligation.named())),
     }
 }
 
@@ -429,8 +468,10 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, .. } = &denied.explanation;
-    lines.extend(standard.iter().chain(rollback).chain(freezes).map(|line| format!("  {}", printable(line))));
+    let Explanation { standard, rollback, freezes, steps, .. } = &denied.explanation;
+    lines.extend(
+        standard.iter().chain(rollback).chain(freezes).chain(steps).map(|line| format!("  {}", printable(line))),
+    );
     lines.join("\n")
 }
 

@@ -9,11 +9,11 @@ use std::{
 
 use countersign_core::{
     explain::Explained,
-    ids::ChangeId,
+    ids::{ActorId, ChangeId},
     statement::{Body, Statement},
     text::Reason,
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::{Digest, Envelope, Fingerprint};
 
 use super::{
     Global,
@@ -29,8 +29,8 @@ use crate::{
     memory::{self, MemoryError},
     random,
     reading::{Reading, swapped},
-    speaker::{SpeakError, Speaker},
-    wire::{DENIED, Receipt},
+    speaker::{Hand, SpeakError, Speaker},
+    wire::{ChangeView, DENIED, Receipt},
 };
 
 impl Global {
@@ -133,6 +133,10 @@ impl Session {
             // Which change it is about, what was signed says.
             Ok(receipt) => Receipt { change: statement.change(&envelope.payload_digest()), ..receipt },
             Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
+            Err(ClientError::Refused { code, class: Some(class), message, hint }) => {
+                let error = CliError { exit: Exit::of_said(class, &code), code: code.into(), message, hint };
+                return Err(or_to_a_gate(error, kept.as_ref()));
+            }
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
@@ -186,7 +190,7 @@ fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
 }
 
 /// The server has answered, and yet the statement is not to be seen in the log.
-fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
+pub(super) fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     // A log that contradicts what was seen of it is told as that.
     let code = match &error {
         KnownError::Memory(error) => error.code(),
@@ -216,9 +220,24 @@ pub fn reason(why: &str) -> Result<(Digest, Vec<u8>), CliError> {
 
 /// Tells, before anything is signed, what is about to be signed. On standard error, so that it is there with JSON too.
 pub fn announce(speaker: &Speaker, lines: &[String]) {
-    anstream::eprintln!("{} as {} with key {}:", output::faint("signing"), speaker.me, speaker.hand.fingerprint());
+    announce_as(&speaker.me, &speaker.hand.fingerprint(), lines);
+}
+
+/// The same of who speaks without a server.
+pub fn announce_as(me: &ActorId, key: &Fingerprint, lines: &[String]) {
+    anstream::eprintln!("{} as {me} with key {key}:", output::faint("signing"));
     for line in lines {
         anstream::eprintln!("  {}", output::printable(line));
+    }
+}
+
+/// Refuses a second signature by the same key, before anything is announced.
+pub fn not_twice(envelope: &Envelope, hand: &Hand) -> Result<(), CliError> {
+    let mine = hand.fingerprint();
+    match envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == mine) {
+        true => Err(CliError::refused("already-signed", format!("key {mine} has already signed it"))
+            .hint("another person signs it: pass their --key")),
+        false => Ok(()),
     }
 }
 
@@ -265,12 +284,23 @@ pub fn said(
         };
     };
     let view = session.read(&ChangePrefix::from(id))?.view()?;
+    stands(global, &view, &session.speaker.me, receipt, &done(receipt))
+}
+
+/// The same of a change that was read after, to whoever said it.
+pub(super) fn stands(
+    global: &Global,
+    view: &ChangeView,
+    me: &ActorId,
+    receipt: &Receipt,
+    done: &str,
+) -> Result<Exit, CliError> {
     match global.format {
-        Format::Json => output::json(&view)?,
+        Format::Json => output::json(view)?,
         Format::Text => {
-            anstream::println!("{} (leaf {})", done(receipt), receipt.index);
-            show::of_mine(&view, &session.speaker.me);
-            show::standing(&view);
+            anstream::println!("{done} (leaf {})", receipt.index);
+            show::of_mine(view, me);
+            show::standing(view);
         }
     }
     Ok(Exit::Done)

@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let mine: BTreeSet<u32> = view.approvals.iter().filter(|one| one.by == me).map(|one| one.revision).collect();
     if mine.is_empty() {
         let short = view.id.short();
-        return Err(CliError::new("not-approved", format!("no approval of change {short} by {me} stands")).hint(
+        return Err(CliError::refused("not-approved", format!("no approval of change {short} by {me} stands")).hint(
             format!("see what stands: countersign show {short}; to stop it: countersign reject {short} --why …"),
         ));
     }

@@ -11,7 +11,6 @@ use std::{
 use countersign_core::{
     change::Change,
     decision::Outcome,
-    governance::Governance,
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
     snapshot::Ai,
     state::State,
@@ -20,7 +19,7 @@ use countersign_core::{
     trust::{TRUST_VERSION, Trust},
     verify::{Completeness, Report, ShelfError, Step, Verdict, shelved, verify},
 };
-use countersign_ledger::{LogKeys, SignedCheckpoint, sshsig::Assurance};
+use countersign_ledger::{Digest, LogKeys, SignedCheckpoint, sshsig::Assurance};
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeSeq as _},
@@ -43,8 +42,8 @@ use crate::{
     home::files,
     reading::Reading,
     verifying::{self, FileShelf, VerifyError, change_id, number},
-    view::Texts,
-    wire::rfc3339,
+    view::{self, Texts},
+    wire::{Emergency, rfc3339},
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
@@ -128,6 +127,9 @@ struct Proved {
     /// When, and how each had the content at hand.
     approvals: Vec<ProvedApproval>,
     waivers: Vec<ProvedWaiver>,
+    /// Of a change that went past the rules: by whom, and who looked at it afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<Emergency>,
     ai: Ai,
     /// What it says that it was made by, and whether that was found; past its review by when it was last decided.
     guidance: Vec<ProvedGuidance>,
@@ -180,7 +182,8 @@ struct ProvedDecision {
 }
 
 impl Proved {
-    fn of(governance: &Governance, change: &Change) -> Self {
+    fn of(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Self {
+        let governance = &*state.governance;
         let current = change.current_ref();
         // By when it was last decided, or last spoken of.
         let when = change.decisions.last().map_or(change.proposed_at, |decision| decision.at);
@@ -214,6 +217,7 @@ impl Proved {
                 .filter(|waiver| Some(waiver.revision) == current)
                 .map(|waiver| ProvedWaiver { rule: waiver.rule.clone(), by: waiver.by.clone(), at: rfc3339(waiver.at) })
                 .collect(),
+            emergency: view::emergency(state, change, blob),
             ai: take::ai_of(governance, change),
             guidance: change.cited_guidance().into_iter().map(guidance).collect(),
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -257,7 +261,8 @@ impl Proved {
 impl Proved {
     /// What the one line leaves out.
     fn details(&self) -> Vec<String> {
-        let mut lines = vec![format!("proposed    {}", self.proposed_at)];
+        let mut lines: Vec<String> = self.emergency.iter().flat_map(Emergency::lines).collect();
+        lines.push(format!("proposed    {}", self.proposed_at));
         for approval in &self.approvals {
             let (by, at, seen) = (&approval.by, &approval.at, approval.seen.as_str());
             let carried = approval.carried_from.map(|from| format!(", carried over from revision {from}"));
@@ -296,34 +301,35 @@ struct Changes<'a> {
     ids: Vec<u128>,
     state: Option<&'a State>,
     shelf: Option<&'a FileShelf>,
+    found: &'a Found,
 }
 
 impl<'a> Changes<'a> {
     fn of(found: &'a Found) -> Result<Self, CliError> {
         let state = found.report.state.as_ref().filter(|_| found.report.holds());
-        let Some(state) = state else { return Ok(Self { ids: Vec::new(), state: None, shelf: None }) };
+        let Some(state) = state else { return Ok(Self { ids: Vec::new(), state: None, shelf: None, found }) };
         let claimed = |change: &&Change| found.claim.as_ref().is_none_or(|(_, id)| *id == change.id);
         let mut ids: Vec<u128> =
             state.changes().filter(claimed).map(|change| number(&change.id)).collect::<Result<_, _>>()?;
         ids.extend(found.shelf.iter().flat_map(FileShelf::ids));
         ids.sort_unstable();
         ids.dedup();
-        Ok(Self { ids, state: Some(state), shelf: found.shelf.as_ref() })
+        Ok(Self { ids, state: Some(state), shelf: found.shelf.as_ref(), found })
     }
 
     fn iter(&self) -> impl Iterator<Item = Result<Proved, ShelfError>> {
         self.ids.iter().map(|id| {
             let id = change_id(*id)?;
             let state = self.state.ok_or_else(|| ShelfError("nothing was verified".to_owned()))?;
-            let governance = &*state.governance;
+            let blob = |digest: &Digest| self.found.blob(digest);
             // What is in memory is newer than what lies on the shelf.
             if let Some(change) = state.change(&id).ok().flatten() {
-                return Ok(Proved::of(governance, change));
+                return Ok(Proved::of(state, change, &blob));
             }
             let laid_down = self.shelf.map(|shelf| shelved(shelf, &id)).transpose()?.flatten();
             laid_down
                 .as_ref()
-                .map(|change| Proved::of(governance, change))
+                .map(|change| Proved::of(state, change, &blob))
                 .ok_or_else(|| ShelfError(format!("change {id} is gone")))
         })
     }
@@ -350,6 +356,16 @@ struct Found {
     shelf: Option<FileShelf>,
     /// Of a bundle, what its statements name.
     blobs: Texts,
+    /// Where a whole log lies.
+    source: Option<Source>,
+}
+
+impl Found {
+    /// What a statement names by this digest, as far as it can be had.
+    fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let elsewhere = || self.source.as_ref()?.blob(digest).ok().flatten();
+        self.blobs.get(digest).cloned().or_else(elsewhere).filter(|bytes| Digest::of(bytes) == *digest)
+    }
 }
 
 /// More threads than cores, where each of them waits for answers.
@@ -364,7 +380,7 @@ fn find(trust: &Trust, place: &str) -> Result<Found, CliError> {
         Source::Server(_) | Source::Static(_) => cores.max(THREADS_AT_AN_ADDRESS),
     };
     let verifying::Verified { report, shelf, note } = verifying::verify(trust, &source, threads, clock::now())?;
-    Ok(Found { report, note, claim: None, shelf: Some(shelf), blobs: Texts::new() })
+    Ok(Found { report, note, claim: None, shelf: Some(shelf), blobs: Texts::new(), source: Some(source) })
 }
 
 fn find_in_bundle(trust: &Trust, path: &Path) -> Result<Found, CliError> {
@@ -386,7 +402,7 @@ fn find_in_bundle(trust: &Trust, path: &Path) -> Result<Found, CliError> {
         report.steps.push(broken("manifest", detail));
     }
     let note = bundle.evidence.cosigned.unwrap_or(bundle.evidence.checkpoint);
-    Ok(Found { report, note, claim: Some((origin, change)), shelf: None, blobs: bundle.evidence.blobs })
+    Ok(Found { report, note, claim: Some((origin, change)), shelf: None, blobs: bundle.evidence.blobs, source: None })
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {

@@ -3,14 +3,19 @@
 //! Which changes those are is the server's word, and nothing else is: each is read from its signed statements, and what does not
 //! wait by those is not shown. So many are looked up at the most; of the others it is said how many there are.
 
-use std::cmp::Reverse;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use countersign_core::{
     admit::may_confirm,
+    change::{Change, CommentRecord},
     decision::{Decision, Token},
     explain::Obligation,
     ids::{ActorId, ChangeId, Target},
     kind::Purpose,
+    presence::Presence,
     state::RevocationRecord,
     statement::Holder,
 };
@@ -50,6 +55,9 @@ const TITLE: usize = 60;
 struct Told {
     me: ActorId,
     log: String,
+    /// Until when they have said that they are away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away_until: Option<String>,
     /// The most urgent first.
     waiting: Vec<Waits>,
     /// How many more the server names, which were not looked up.
@@ -131,6 +139,10 @@ struct Mine {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     overtaken: bool,
     proposed_at: String,
+    /// What others said of it since this person said something last, by how many comments.
+    comments: usize,
+    #[serde(skip)]
+    asked_by: Vec<ActorId>,
     waits_on: Vec<WaitsOn>,
     command: String,
 }
@@ -141,6 +153,9 @@ struct WaitsOn {
     /// Those who are nearest.
     who: Vec<ActorId>,
     more: u32,
+    /// What is to be known of some of them: until when they are away, by whose delegation they could.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    notes: BTreeMap<ActorId, String>,
 }
 
 pub fn run(global: &Global) -> Result<Exit, CliError> {
@@ -161,6 +176,7 @@ pub fn run(global: &Global) -> Result<Exit, CliError> {
         Format::Json => output::json(&told)?,
         Format::Text => {
             print(&told);
+            list::freezes(&log);
             list::broken_glass(&log);
         }
     }
@@ -182,7 +198,8 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
     let id = me.known()?.clone();
     let now = clock::now();
     let mut waiting: Vec<Waits> = suspended(&me, &id, now).into_iter().map(Waits::Suspension).collect();
-    let (theirs, more_waiting) = look_up(log, vec![("waiting_on", id.to_string())], now)?;
+    let presence = me.state.presence(now);
+    let (theirs, more_waiting) = look_up(log, vec![("waiting_on", id.to_string())], &presence, now)?;
     let mut open = Vec::new();
     for reading in &theirs {
         let missing = reading.could_supply(&id)?;
@@ -192,26 +209,40 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
     }
     open.sort_by(|a, b| a.urgency.cmp(&b.urgency));
     waiting.extend(open.into_iter().map(Waits::Change));
-    let (own, more_mine) = look_up(log, vec![("proposer", id.to_string()), ("open", "true".to_owned())], now)?;
+    let (own, more_mine) =
+        look_up(log, vec![("proposer", id.to_string()), ("open", "true".to_owned())], &presence, now)?;
     let is_mine = |reading: &&Reading| {
         let change = reading.change();
         change.status.is_open()
             && change.revisions.iter().any(|revision| revision.by == id || revision.sponsor.as_ref() == Some(&id))
     };
-    // Of whom nobody is part of a change, its own bundle does not say that their keys are suspended.
-    let lost = me.state.disabled(now);
-    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(&reading.view_without(&lost)?, reading)));
+    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(reading, &id)?));
     let mine = mine.collect::<Result<_, CliError>>()?;
     let coming = coming(log, now)?;
     let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
     let FindingPage { findings: to_answer, next } = log.client.findings(&asked)?;
+    let mut to_answer = to_answer;
+    to_answer.extend(overdue_above(log, &id)?);
     let log = log.trust().origin.clone();
-    Ok(Told { me: id, log, waiting, more_waiting, to_answer, more_to_answer: next.is_some(), mine, more_mine, coming })
+    let away_until = presence.away.get(&id).map(|until| rfc3339(*until));
+    Ok(Told {
+        me: id,
+        log,
+        away_until,
+        waiting,
+        more_waiting,
+        to_answer,
+        more_to_answer: next.is_some(),
+        mine,
+        more_mine,
+        coming,
+    })
 }
 
 /// What comes into force when its time has come, unless somebody rejects it.
 pub(super) fn coming(log: &KnownLog, now: Time) -> Result<Vec<Coming>, CliError> {
-    let (open, _) = look_up(log, vec![("target", Target::governance().to_string()), ("open", "true".to_owned())], now)?;
+    let asked = vec![("target", Target::governance().to_string()), ("open", "true".to_owned())];
+    let (open, _) = look_up(log, asked, &Presence::default(), now)?;
     let mut coming = Vec::new();
     for reading in open.iter().filter(|reading| !reading.is_overtaken()) {
         let view = reading.view()?;
@@ -223,6 +254,13 @@ pub(super) fn coming(log: &KnownLog, now: Time) -> Result<Vec<Coming>, CliError>
         }
     }
     Ok(coming)
+}
+
+/// Findings that others have not answered in time, and that are asked of this person since. What is due first the server names first.
+fn overdue_above(log: &KnownLog, me: &ActorId) -> Result<Vec<FindingLine>, CliError> {
+    let page = log.client.findings(&[("open", "true"), ("limit", "200")])?;
+    let is_mine = |found: &FindingLine| found.escalated.as_ref().is_some_and(|besides| besides.who.contains(me));
+    Ok(page.findings.into_iter().filter(is_mine).take(LOOKED_UP).collect())
 }
 
 /// Keys that are suspended: what each can be answered with.
@@ -251,13 +289,18 @@ fn suspended(me: &Me, id: &ActorId, now: Time) -> Vec<Suspended> {
 }
 
 /// Reads the changes that the server names, and says of how many more it only knows the ids.
-fn look_up(log: &KnownLog, query: Vec<(&str, String)>, now: Time) -> Result<(Vec<Reading>, usize), CliError> {
+fn look_up(
+    log: &KnownLog,
+    query: Vec<(&str, String)>,
+    presence: &Presence,
+    now: Time,
+) -> Result<(Vec<Reading>, usize), CliError> {
     let named = log.list(&query, None, NAMED)?.changes;
     let more = named.len().saturating_sub(LOOKED_UP);
     let mut readings = Vec::new();
     for line in named.into_iter().take(LOOKED_UP) {
         match log.read(&ChangePrefix::from(&line.id), now) {
-            Ok(reading) => readings.push(reading),
+            Ok(reading) => readings.push(reading.with_presence(presence.clone())),
             // What does not verify is not shown; the others still wait.
             Err(KnownError::Refused(refusal)) => {
                 anstream::eprintln!(
@@ -326,13 +369,15 @@ impl Coming {
 }
 
 impl Mine {
-    fn of(view: &ChangeView, reading: &Reading) -> Self {
+    fn of(reading: &Reading, me: &ActorId) -> Result<Self, CliError> {
+        let view = &reading.view()?;
         let overtaken = reading.is_overtaken();
         let mut waits_on: Vec<WaitsOn> = Vec::new();
         let stops = view.explanation.rules.iter().filter(|rule| rule.stops());
         for one in stops.flat_map(|rule| &rule.obligations) {
             if !waits_on.iter().any(|known| known.missing == one.missing) {
-                waits_on.push(WaitsOn { missing: one.missing.clone(), who: one.who.clone(), more: one.more });
+                let (missing, who, notes) = (one.missing.clone(), one.who.clone(), one.notes.clone());
+                waits_on.push(WaitsOn { missing, who, more: one.more, notes });
             }
         }
         // What a gate lands, its owner pushes or applies; nothing but this puts in force what governs.
@@ -342,7 +387,10 @@ impl Mine {
             (false, true) => format!("countersign publish {}", view.id.short()),
             (false, false) => format!("countersign show {}", view.id.short()),
         };
-        Self {
+        let said = unanswered(reading.change(), me);
+        let asked_by: BTreeSet<&ActorId> = said.iter().map(|comment| &comment.by).collect();
+        let asked_by = asked_by.into_iter().cloned().collect();
+        Ok(Self {
             id: view.id.clone(),
             title: view.title.clone(),
             targets: view.targets.iter().cloned().collect(),
@@ -350,14 +398,23 @@ impl Mine {
             allowed: view.allowed(),
             overtaken,
             proposed_at: view.proposed_at.clone(),
+            comments: said.len(),
+            asked_by,
             waits_on,
             command,
-        }
+        })
     }
 }
 
 fn print(told: &Told) {
     let me = &told.me;
+    if let Some(until) = &told.away_until {
+        let away = format!(
+            "you said that you are away until {}, and sign nothing that grants: countersign back",
+            times::local(until)
+        );
+        anstream::println!("{}", warn(away));
+    }
     if told.waiting.is_empty() && told.to_answer.is_empty() && told.mine.is_empty() && told.coming.is_empty() {
         anstream::println!("Nothing waits for you, {me}, and nothing of yours is open.");
         anstream::println!("  what others have open    countersign list --state open");
@@ -458,10 +515,27 @@ impl Mine {
         } else if self.allowed {
             anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
         }
-        for WaitsOn { missing, who, more } in &self.waits_on {
+        for WaitsOn { missing, who, more, notes } in &self.waits_on {
+            let named = |person: &ActorId| match notes.get(person) {
+                Some(note) => format!("{person} ({note})"),
+                None => person.to_string(),
+            };
+            let who: Vec<String> = who.iter().map(named).collect();
             let more = if *more == 0 { String::new() } else { format!(" or one of {more} others") };
             anstream::println!("{INDENT}{}: {}{more}", printable(missing), list(who).replace(" and ", " or "));
         }
+        if self.comments > 0 {
+            let comments = output::count(self.comments, "comment");
+            anstream::println!("{INDENT}{comments} by {} since you said something of it", list(&self.asked_by));
+        }
         anstream::println!("{INDENT}{}", self.command);
     }
+}
+
+/// What others remarked since somebody submitted a revision or remarked something themselves.
+fn unanswered<'a>(change: &'a Change, me: &ActorId) -> Vec<&'a CommentRecord> {
+    let revised = change.revisions.iter().filter(|revision| revision.by == *me).map(|revision| revision.at);
+    let remarked = change.comments.iter().filter(|comment| comment.by == *me).map(|comment| comment.at);
+    let last = revised.chain(remarked).max();
+    change.comments.iter().filter(|comment| comment.by != *me && Some(comment.at) > last).collect()
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     catalog::ActorKind,
+    delegation::DelegationRecord,
     ids::{ActorId, SystemId},
 };
 use serde_json::json;
 
 use super::{
     Global,
+    away::local,
+    delegate,
     error::{CliError, Exit},
     me::Me,
     output::{self, Format, bad, bold, faint, printable, warn},
@@ -42,8 +45,12 @@ pub fn run(global: &Global, _: &Args) -> Result<Exit, CliError> {
         let record = me.state.person(&actor.id).ok()??.revoked.get(&me.fingerprint())?;
         record.takes(now).then(|| (record.by.clone(), record.until().map(rfc3339)))
     });
+    let away_until = actor.and_then(|actor| me.state.presence(now).away.get(&actor.id).copied());
+    let delegations = actor.map(|actor| theirs(&me, &actor.id)).unwrap_or_default();
     match global.format {
         Format::Json => output::json(&json!({
+            "away_until": away_until.map(rfc3339),
+            "delegations": delegations.iter().map(|known| delegate::in_json(known, now)).collect::<Vec<_>>(),
             "person": actor.map(|actor| &actor.id),
             "kind": actor.map(|actor| actor.kind.as_str()),
             "level": actor.map(|actor| actor.level.as_str()),
@@ -106,6 +113,12 @@ pub fn run(global: &Global, _: &Args) -> Result<Exit, CliError> {
                     line("", me.key.to_string());
                 }
             }
+            if let Some(until) = away_until {
+                line("away", format!("{}; back: countersign back", warn(format!("until {}", local(until)))));
+            }
+            for known in &delegations {
+                line("lent", delegate::words(known));
+            }
             line("key", format!("{} {} {}", me.fingerprint(), printable(&key.value), faint(format!("({})", key.by))));
             if let Some((by, until)) = &suspension {
                 let until = until.as_ref().map_or("for good".to_owned(), |until| format!("ends {}", times::ago(until)));
@@ -125,6 +138,12 @@ pub fn run(global: &Global, _: &Args) -> Result<Exit, CliError> {
     }
     // Whoever asks for a script is told by the status, too.
     Ok(if actor.is_some() { Exit::Done } else { Exit::Failed })
+}
+
+/// What they delegated, and what was delegated to them.
+fn theirs<'a>(me: &'a Me, id: &ActorId) -> Vec<&'a DelegationRecord> {
+    let all = delegate::standing(&me.state, clock::now());
+    all.into_iter().filter(|known| known.of == *id || known.to == *id).collect()
 }
 
 /// Which file pins the log.

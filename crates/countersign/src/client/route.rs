@@ -57,7 +57,7 @@ pub fn named_for(url: &str, variable: impl Fn(&str) -> Option<String>) -> Option
     if is_loopback(&host) { None } else { environment(&server, &host, variable) }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     let is_name = name == "localhost" || name.ends_with(".localhost");
     is_name || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())

@@ -19,7 +19,7 @@ const FILES: [&str; 7] =
     ["countersign.yaml", "genesis.json", "genesis-files.json", "trust.json", "founded", "base.json", "server.json"];
 /// These go before the ledger, so that it has what they are about.
 const CHECKPOINTS: [&str; 2] = ["cosigned", "seen"];
-const FOLDERS: [&str; 4] = ["catalog", "rules", "standard", "calendars"];
+const FOLDERS: [&str; 5] = ["catalog", "rules", "standard", "calendars", "issuers"];
 const KEYS: &str = "keys";
 const LEDGER: &str = "ledger.db";
 

@@ -385,7 +385,8 @@ pub(super) fn named(source: &Source, index: u64, leaf: &[u8]) -> Result<Named, C
         lists.push((digest, blob(source, &digest)?));
     }
     let list = |digest: &Digest| of(&lists, digest);
-    let blobs = blobs_named(&body, list)?.into_iter().collect();
+    let token = leaf.envelope.token().map(|token| token.digest);
+    let blobs = blobs_named(&body, list)?.into_iter().chain(token).collect();
     let erasure = match body {
         Body::Erasure(erasure) => Some(erasure),
         _ => None,

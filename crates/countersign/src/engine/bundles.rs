@@ -7,8 +7,9 @@ use countersign_core::{
     governance::read_manifest,
     ids::ChangeId,
     refusal::Refusal,
-    state::State,
-    statement::{Body, Holder, change_stream, governance_stream, target_stream},
+    state::{PersonRecord, State},
+    statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
+    take,
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
@@ -29,22 +30,33 @@ pub const MAX_PUBLISHED: usize = 100;
 
 /// Of how many other changes that hold a change the streams go along in its bundle: one is enough to stop it.
 const MAX_HELD_IN: usize = 8;
+/// As many of what used up a template go with a change.
+const MAX_LIKE_IT: usize = 32;
 
 /// Of how many people and gates whose keys are suspended the streams go along with where somebody stands.
 const MAX_SUSPENDED: usize = 32;
+
+/// Of how many people who are away, or stand in for somebody, or have somebody who does.
+const MAX_ABSENT: usize = 256;
 
 /// How many leaves that came after a change's last decision go along in its bundle.
 const MAX_TAIL: u64 = 128;
 
 impl Engine {
     /// The bundle of a change: the change's stream, governance, the streams of other changes in which the same content was
-    /// rejected, as long as that holds this one, and the streams of everybody who speaks in them. It is under
+    /// rejected, as long as that holds this one, the findings that ask somebody to look at it, and the streams of everybody who
+    /// speaks in them. It is under
     /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
     /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
     /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
     pub async fn bundle(&self, change: &Change, since: Option<u64>, governed: &[u64]) -> Result<Bundle, EngineError> {
         let mut changes = vec![change_stream(&change.id)?];
         changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
+        let findings = self.findings_on(&change.id).await?;
+        changes.extend(findings.iter().map(|(id, _)| finding_stream(id)).collect::<Result<Vec<_>, _>>()?);
+        if change.status.is_open() {
+            changes.extend(self.unable().await?.iter().map(Holder::stream).collect::<Result<Vec<_>, _>>()?);
+        }
         let part = self.part(&changes, Some(change), since, governed).await?;
         let (_, governance) = self.governed().await?;
         Ok(Bundle {
@@ -57,7 +69,18 @@ impl Engine {
         })
     }
 
-    /// Governance, what stands about whose key this is, and about those of whom a key is suspended: to be verified as a bundle is.
+    /// People who cannot act now, or grant nothing: whoever reads what is missing is not told to ask them.
+    async fn unable(&self) -> Result<Vec<Holder>, EngineError> {
+        let now = self.clock.shown();
+        let is_unable = |record: &PersonRecord| {
+            record.suspends(now).next().is_some() || record.revoked.values().any(|revocation| revocation.takes(now))
+        };
+        let people = records::people(&*self.store).await?.into_iter().filter(|(_, record)| is_unable(record));
+        Ok(people.map(|(person, _)| Holder::Person(person)).take(MAX_SUSPENDED).collect())
+    }
+
+    /// Governance, what stands about whose key this is, about those of whom a key is suspended, and about those who are away or stand in
+    /// for somebody: to be verified as a bundle is.
     pub async fn standings(
         &self,
         key: Option<&Fingerprint>,
@@ -75,8 +98,21 @@ impl Engine {
                 None => of.extend(gate().await?.map(|(gate, _)| Holder::Gate(gate))),
             }
         }
-        for (_, record) in records::people(&*self.store).await? {
+        let people = records::people(&*self.store).await?;
+        for record in people.values() {
             of.extend(record.suspends(now).map(|took| took.of.clone()).take(MAX_SUSPENDED.saturating_sub(of.len())));
+        }
+        let most = of.len().saturating_add(MAX_ABSENT);
+        for (id, record) in &people {
+            if of.len() < most && record.away.iter().any(|one| !one.is_over(now)) {
+                of.insert(Holder::Person(id.clone()));
+            }
+            for known in record.received.iter().filter(|known| !known.is_over(now)) {
+                if of.len() >= most {
+                    break;
+                }
+                of.extend([Holder::Person(known.of.clone()), Holder::Person(known.to.clone())]);
+            }
         }
         let streams: Vec<StreamId> = of.iter().map(Holder::stream).collect::<Result<_, _>>()?;
         let part = self.part(&streams, None, since, governed).await?;
@@ -142,13 +178,15 @@ impl Engine {
         Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
-    /// The changes that hold this one: whoever reads it sees what was said there, and by whom.
+    /// The changes that hold this one: whoever reads it sees what was said there, and by whom. And those that used up how many
+    /// of its sort may land in a day.
     async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
         let mut state = State::part(self.governed().await?.1);
         let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
         records::load(&*self.store, &mut state, &targets).await?;
-        let held_by = state.held_by(change)?;
-        Ok(held_by.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN).collect())
+        let held_by = state.held_by(change)?.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN);
+        let like_it = take::like_it(&state, change, self.clock.shown())?.into_iter().take(MAX_LIKE_IT);
+        Ok(held_by.chain(like_it).collect())
     }
 
     /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of
@@ -267,10 +305,14 @@ impl Engine {
         let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
         let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
         let entries: Vec<OwnLeaf> = leaves.iter().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        let needed: Vec<Digest> = entries.iter().flat_map(|entry| entry.body().needed_blobs()).collect();
+        let needed: Vec<Digest> = entries
+            .iter()
+            .map(OwnLeaf::said)
+            .flat_map(|(body, token)| body.needed_blobs().into_iter().chain(token))
+            .collect();
         let mut blobs = self.store.blobs(&needed).await?;
         // The lists of governance files name more, also of those that are only proposed.
-        let bodies = entries.iter().map(OwnLeaf::body).filter(|body| records::names_a_list(body));
+        let bodies = entries.iter().map(OwnLeaf::said).filter(|(body, _)| records::names_a_list(body));
         let mut named = records::all_named(&*self.store, bodies).await?;
         named.retain(|digest, _| !blobs.contains_key(digest));
         blobs.extend(named);
@@ -308,7 +350,7 @@ impl Engine {
         // Whoever goes on from later governance does not read what the log began with.
         let leaves = evidence.leaves.iter().filter(|(index, _)| past.is_none() || **index > 0);
         let entries: Vec<OwnLeaf> = leaves.map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::body)).await?;
+        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::said)).await?;
         // To publish over what was verified before, its files have to be read, and to compare with what is proposed.
         if let Some(past) = past.filter(|_| entries.iter().any(|entry| records::names_a_list(entry.body()))) {
             let missing = past.files.iter().filter(|digest| !evidence.blobs.contains_key(*digest)).copied();

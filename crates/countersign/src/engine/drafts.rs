@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use countersign_core::{
@@ -21,7 +21,9 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, Erasure, Evidence, GuidanceObservation, PermitRequest, Publication, governance_stream},
+    statement::{
+        Body, Decided, Erasure, Evidence, GuidanceObservation, PermitRequest, Publication, Statement, governance_stream,
+    },
     subject::{GovernanceSubject, Subject, SubjectRef},
     text::{CommentText, ProposalText, Reason},
 };
@@ -29,6 +31,7 @@ use countersign_ledger::{Digest, Envelope, PublicKey, StreamId, Time};
 
 use super::{Engine, EngineError, MAX_BLOB_BYTES, leaf_at, reads};
 use crate::{
+    notify,
     records::{self, blobs_named},
     store::{NewLeaf, Submission},
 };
@@ -95,6 +98,10 @@ impl<'a> Draft<'a> {
         records::load(self.engine.store(), &mut self.state, streams).await?;
         self.expect();
         Ok(())
+    }
+
+    pub async fn know_everybody(&mut self) -> Result<(), EngineError> {
+        Ok(records::know_everybody(self.engine.store(), &mut self.state).await?)
     }
 
     fn change(&self, id: &ChangeId) -> Result<&Change, Refusal> {
@@ -285,13 +292,20 @@ impl<'a> Draft<'a> {
         for erasure in &self.erasures {
             erased.extend(records::erased(self.engine.store(), erasure).await?);
         }
+        let mut outbox = Vec::new();
+        if self.engine.tells.load(Ordering::Relaxed) {
+            for NewLeaf { leaf, .. } in &self.leaves {
+                let said = Statement::parse(leaf.envelope.payload())?;
+                outbox.extend(notify::job(&said, &leaf.envelope.payload_digest(), leaf.admitted_at, &self.state));
+            }
+        }
         Ok(Submission {
             leaves: self.leaves,
             erased,
             expected: self.expected,
             projections: records::projections(&self.state, &self.touched)?,
             blobs: self.blobs.into_values().collect(),
-            outbox: Vec::new(),
+            outbox,
             log_key: (self.state.governance.record.log_key != self.log_key)
                 .then(|| self.state.governance.record.log_key.clone()),
         })
@@ -318,7 +332,9 @@ pub(super) fn named_blobs(
     }
     let mut offered: BTreeMap<Digest, Vec<u8>> = offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
     let mut named = BTreeMap::new();
-    for digest in blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())? {
+    let token = signed.token().map(|token| token.digest);
+    let all = blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())?;
+    for digest in all.into_iter().chain(token) {
         let offered = offered.remove(&digest);
         if offered.is_none() && is_from_before {
             return Ok(named);
@@ -366,6 +382,10 @@ pub(super) fn named_blobs(
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::FreezeLift(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)

@@ -11,6 +11,8 @@ use std::{
 use countersign_core::{
     catalog::did_you_mean,
     coverage,
+    escalation::escalated,
+    governance::Governance,
     ids::{ActorId, ChangeId, FindingId, Target},
     landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
@@ -32,6 +34,8 @@ use crate::{
 const ANSWER_WITHIN_SECS: i64 = 7 * 24 * 60 * 60;
 /// Raised in one look; the next one raises more.
 const MAX_AT_ONCE: usize = 16;
+/// Findings that go along with a change.
+const MAX_ON_A_CHANGE: u64 = 32;
 /// Gates among which one that is meant is looked for.
 const MAX_GATES: u64 = 200;
 
@@ -59,17 +63,30 @@ impl Engine {
         filters.extend(filter.who.as_ref().map(|who| Facet::new(facet::PERSON, who.as_str())));
         let list = List { filters: &filters, after, ..List::of(records::FINDING, limit.clamp(1, MAX_PAGE)) };
         let page = self.store.list(&list).await?;
+        let (governance, now) = (self.governance().await?, self.clock.shown());
         let mut findings = Vec::with_capacity(page.items.len());
         for item in &page.items {
             let record: FindingRecord = records::parse(&item.name, &item.body)?;
             let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
-            findings.push(line(id, record));
+            findings.push(line(id, record, &governance, now));
         }
         // What is gone from the catalog may still have findings; where there are none, a slip would look like good news.
         if findings.is_empty() {
             self.known(filter).await?;
         }
         Ok(FindingPage { findings, next: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// What asks somebody to look at a change.
+    pub(super) async fn findings_on(&self, change: &ChangeId) -> Result<Vec<(FindingId, FindingRecord)>, EngineError> {
+        let filters = [Facet::new(facet::ABOUT, format!("change/{change}"))];
+        let list = List { filters: &filters, ..List::of(records::FINDING, MAX_ON_A_CHANGE) };
+        let items = self.store.list(&list).await?.items;
+        let read = items.iter().map(|item| {
+            let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
+            Ok((id, records::parse(&item.name, &item.body)?))
+        });
+        read.collect()
     }
 
     /// Refuses what nobody and nothing is called.
@@ -88,6 +105,7 @@ impl Engine {
             "gate" => gates,
             "person" => people,
             "rule" => rules,
+            "change" => return self.find(name).await.map(drop),
             "target" => {
                 let target = name.parse::<Target>().map_err(|_| {
                     Refusal::malformed("malformed-about", format!("`{about}` names no target"))
@@ -103,7 +121,8 @@ impl Engine {
                 let refusal = Refusal::malformed("malformed-about", format!("`{about}` does not say what it names"));
                 return Err(match meant.or_else(|| is_target.then_some("target")) {
                     Some(kind) => refusal.hint(format!("did you mean `{kind}/{about}`?")),
-                    None => refusal.hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME and rule/ID"),
+                    None => refusal
+                        .hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME, rule/ID and change/ID"),
                 }
                 .into());
             }
@@ -146,7 +165,7 @@ impl Engine {
     pub async fn raise_unable(&self) -> Result<usize, EngineError> {
         let now = self.clock.now()?;
         let governance = self.governance().await?;
-        let disabled = records::disabled(&*self.store, &governance, now).await?;
+        let disabled = records::presence(&*self.store, &governance, now).await?.disabled;
         let asked = Arc::clone(&governance);
         let unable = tokio::task::spawn_blocking(move || coverage::nobody_can(&asked, &disabled, now)).await;
         let unable = unable.map_err(|e| Refusal::conflict("unread", format!("rules could not be asked: {e}")))?;
@@ -182,11 +201,23 @@ impl Engine {
             glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
         }
         let mut found = Vec::new();
+        if glass.is_empty() && changes.is_empty() {
+            return Ok(0);
+        }
+        // Nobody is asked who cannot answer, and whoever is away only where nobody else is there.
+        let presence = records::presence(&*self.store, &governance, now).await?;
+        let by_calendar = governance.calendars.away(now);
+        let is_away = |person: &ActorId| presence.away.contains_key(person) || by_calendar.contains(person);
+        let asked = |targets: &BTreeSet<Target>, hands: BTreeSet<ActorId>| -> BTreeSet<ActorId> {
+            let who = reviewers(&governance, targets, &hands.union(&presence.disabled).cloned().collect());
+            let there: BTreeSet<ActorId> = who.iter().filter(|person| !is_away(person)).cloned().collect();
+            if there.is_empty() { who } else { there }.into_iter().take(MAX_LIST).collect()
+        };
         for (id, BrokenGlass { by, change, .. }) in glass {
             let Some(broken) = self.change(&id).await? else { continue };
             let mut hands = take::contributors(&governance, &broken).all;
             hands.extend(by.iter().cloned());
-            let who = reviewers(&governance, &broken.targets, &hands).into_iter().take(MAX_LIST).collect();
+            let who = asked(&broken.targets, hands);
             found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
         }
         for (id, RolledBack { by, change, restores, .. }) in changes {
@@ -194,7 +225,7 @@ impl Engine {
             let mut hands = take::contributors(&governance, &rollback).all;
             hands.insert(by.clone());
             let targets = rollback.targets;
-            let who = reviewers(&governance, &targets, &hands).into_iter().take(MAX_LIST).collect();
+            let who = asked(&targets, hands);
             found.push((Matter::AfterReview { by, change, restores, targets }, who));
         }
         self.raise(found, now).await
@@ -302,8 +333,9 @@ fn unknown(kind: &str, name: &str, before: &str, names: &[&str]) -> Refusal {
     }
 }
 
-fn line(id: FindingId, record: FindingRecord) -> FindingLine {
+fn line(id: FindingId, record: FindingRecord, governance: &Governance, now: Time) -> FindingLine {
     FindingLine {
+        escalated: escalated(governance, &record, now),
         id,
         kind: record.what.kind().to_owned(),
         about: record.what.about(),
@@ -314,6 +346,8 @@ fn line(id: FindingId, record: FindingRecord) -> FindingLine {
         who: record.who,
         text: record.text,
         open: record.answered.is_none(),
+        answered_by: record.answered.as_ref().map(|answered| answered.by.clone()),
+        answered_at: record.answered.as_ref().map(|answered| rfc3339(answered.at)),
         what: record.what,
     }
 }

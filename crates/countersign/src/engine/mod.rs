@@ -34,7 +34,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -211,6 +211,8 @@ pub struct Engine {
     damage: OnceLock<String>,
     speakers: tokio::sync::Mutex<Speakers>,
     erasures: AtomicU64,
+    /// Whether what is loud is told to somebody, by jobs of the store.
+    tells: AtomicBool,
     material: Place,
     /// Held while a revocation is admitted: how many there are at a time no stream tells.
     revocations: tokio::sync::Mutex<()>,
@@ -244,6 +246,7 @@ impl Engine {
             damage: OnceLock::new(),
             speakers: Default::default(),
             erasures: AtomicU64::new(0),
+            tells: AtomicBool::new(false),
             material: Place::default(),
             revocations: Default::default(),
             moved: Notify::default(),
@@ -332,6 +335,11 @@ impl Engine {
         &*self.store
     }
 
+    /// From here on what is loud is written down for [`crate::notify`], with its leaf.
+    pub fn tell(&self) {
+        self.tells.store(true, Ordering::Relaxed);
+    }
+
     /// How often something was erased since the log was opened: what is kept elsewhere of it has to go, too.
     pub fn erasures(&self) -> u64 {
         self.erasures.load(Ordering::Relaxed)
@@ -401,7 +409,7 @@ impl Engine {
         let blobs = match &signed.statement().body {
             // What it puts in force came with what it puts it in force by.
             body @ Body::Publication(Publication { change: Some(_), .. }) => {
-                records::all_named(&*self.store, std::iter::once(body)).await?.into_values().collect()
+                records::all_named(&*self.store, std::iter::once((body, None))).await?.into_values().collect()
             }
             _ => blobs,
         };
@@ -467,7 +475,14 @@ impl Engine {
         };
         let mut draft = Draft::begin(self, signed, at).await?;
         draft.blobs.clone_from(blobs);
-        draft.push(envelope.clone(), signed.clone())?;
+        match (draft.push(envelope.clone(), signed.clone()), &signed.statement().body) {
+            // Whomever the refusal names has to be able to do it: looked up only now, and nothing is decided by it.
+            (Err(EngineError::Refused(_)), Body::BreakGlass(_) | Body::Freeze(_)) => {
+                draft.know_everybody().await?;
+                draft.push(envelope.clone(), signed.clone())?;
+            }
+            (pushed, _) => pushed?,
+        }
         draft.fits_the_home(signed).await?;
         let id = signed.statement().change(&signed.payload());
         let mut permit = None;
@@ -634,5 +649,9 @@ impl OwnLeaf {
 
     pub fn body(&self) -> &Body {
         &self.statement.body
+    }
+
+    pub fn said(&self) -> records::Said<'_> {
+        (&self.statement.body, self.leaf.envelope.token().map(|token| token.digest))
     }
 }

@@ -14,6 +14,7 @@ use countersign_core::{
     explain::{self, Explained},
     governance::{Governance, Signer},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, SystemId, Target},
+    presence::Presence,
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
@@ -77,15 +78,15 @@ pub(super) async fn denial(
     decision: Decision,
     now: Time,
 ) -> Result<Explained, EngineError> {
-    let disabled = engine.disabled(state).await?;
-    let explanation = explain::explain(&decision, state, change, &disabled, now)?;
+    let presence = engine.presence(state).await?;
+    let explanation = explain::explain(&decision, state, change, &presence, now)?;
     Ok(Explained { decision, explanation })
 }
 
 impl Engine {
-    /// People none of whose keys holds.
-    async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, EngineError> {
-        Ok(records::disabled(&*self.store, &state.governance, self.clock.shown()).await?)
+    /// How people stand.
+    async fn presence(&self, state: &State) -> Result<Presence, EngineError> {
+        Ok(records::presence(&*self.store, &state.governance, self.clock.shown()).await?)
     }
 
     /// Whose key it is, if it holds.
@@ -233,9 +234,9 @@ impl Engine {
         let orders =
             filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
         // The same for every change: nobody asks the store for each.
-        let disabled = match filter.waiting_on {
-            Some(_) => self.disabled(&State::part(self.governance().await?)).await?,
-            None => BTreeSet::new(),
+        let presence = match filter.waiting_on {
+            Some(_) => self.presence(&State::part(self.governance().await?)).await?,
+            None => Presence::default(),
         };
         let mut after = after;
         let mut changes: Vec<Change> = Vec::new();
@@ -258,7 +259,7 @@ impl Engine {
                 let change: Change = records::parse(&item.name, &item.body)?;
                 let place = Cursor { order: item.order, name: item.name.clone() };
                 after = Some(place);
-                if self.waits_for(&change, filter.waiting_on.as_ref(), &disabled).await? {
+                if self.waits_for(&change, filter.waiting_on.as_ref(), &presence).await? {
                     changes.push(change);
                 }
                 if changes.len() as u64 == limit {
@@ -285,11 +286,11 @@ impl Engine {
         &self,
         change: &Change,
         person: Option<&ActorId>,
-        disabled: &BTreeSet<ActorId>,
+        presence: &Presence,
     ) -> Result<bool, EngineError> {
         let Some(person) = person else { return Ok(true) };
         let (state, decision) = self.standing(change).await?;
-        Ok(!explain::could_supply(&decision, &state, change, disabled, person)?.is_empty())
+        Ok(!explain::could_supply(&decision, &state, change, presence, person)?.is_empty())
     }
 
     /// Lines of a list; the titles of all of them are read at once.
@@ -343,10 +344,15 @@ impl Engine {
     /// A change as it is shown.
     pub async fn view(&self, change: &Change) -> Result<ChangeView, EngineError> {
         let change = self.observed(change).await?;
-        let (state, _) = self.standing(&change).await?;
-        let texts = self.store.blobs(&view::texts(&change)).await?;
-        let disabled = self.disabled(&state).await?;
-        Ok(view::view(&state, &change, &texts, &disabled, self.clock.shown())?)
+        let (mut state, _) = self.standing(&change).await?;
+        let mut texts = view::texts(&change);
+        for (id, record) in self.findings_on(&change.id).await? {
+            texts.extend(record.answered.as_ref().map(|answered| answered.text));
+            state.put_finding(id, record);
+        }
+        let texts = self.store.blobs(&texts).await?;
+        let presence = self.presence(&state).await?;
+        Ok(view::view(&state, &change, &texts, &presence, self.clock.shown())?)
     }
 
     /// The blobs that are there, of those asked for.

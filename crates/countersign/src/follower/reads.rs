@@ -1,15 +1,13 @@
 //! What a gate asks of its copy: changes, and the state that a decision depends on. Nothing
 //! here is told by anybody: all of it was folded from leaves that were checked.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
     change::{Change, ChangeStatus},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    ids::{ChangeId, GateId, Oid, RepositoryId},
+    presence::Presence,
     refusal::Refusal,
     state::{GateRecord, State},
     statement::governance_stream,
@@ -119,12 +117,12 @@ impl Follower {
         Ok(state)
     }
 
-    /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
-    pub async fn disabled(&self, state: &State, now: Time) -> Result<BTreeSet<ActorId>, FollowError> {
-        let disabled = records::disabled(&*self.store(), &state.governance, now).await;
-        let mut disabled = disabled.map_err(|e| self.failed(e))?;
-        disabled.extend(state.disabled(now));
-        Ok(disabled)
+    /// How people stand; stops that a gate was handed, and that are in this state only, count.
+    pub async fn presence(&self, state: &State, now: Time) -> Result<Presence, FollowError> {
+        let presence = records::presence(&*self.store(), &state.governance, now).await;
+        let mut presence = presence.map_err(|e| self.failed(e))?;
+        presence.extend(state.presence(now));
+        Ok(presence)
     }
 
     /// Blobs that the copy has.

@@ -202,7 +202,8 @@ impl Source {
             // What cannot be read is for the follower to say, who checks signatures as well.
             let Ok(leaf) = Leaf::parse(bytes) else { continue };
             let Ok(Statement { body, .. }) = Statement::parse(leaf.envelope.payload()) else { continue };
-            self.fetch(body.needed_blobs(), &mut blobs)?;
+            let token = leaf.envelope.token().map(|token| token.digest);
+            self.fetch(body.needed_blobs().into_iter().chain(token), &mut blobs)?;
             if names_a_list(&body) {
                 let list = list_named(&body, &|digest| blobs.get(digest).cloned()).ok().flatten();
                 self.fetch(list, &mut blobs)?;

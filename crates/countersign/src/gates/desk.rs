@@ -407,10 +407,11 @@ impl Desk {
                 standard: None,
                 rollback: None,
                 freezes: Vec::new(),
+                steps: Vec::new(),
             },
             Outcome::Deny => {
-                let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
-                explain::explain(&decision, &state, &change, &disabled, now)?
+                let presence = self.runtime.block_on(self.follower.presence(&state, now))?;
+                explain::explain(&decision, &state, &change, &presence, now)?
             }
         };
         // What is denied needs nobody to vouch for it.

@@ -93,7 +93,13 @@ pub struct Part {
 
 impl Part {
     pub fn new(envelope: Envelope, blobs: Vec<Vec<u8>>) -> Result<Self, Refusal> {
-        Ok(Self { signed: Signed::check(&envelope)?, envelope, blobs })
+        let signed = Signed::check(&envelope).map_err(|refusal| match refusal.code {
+            "signature-invalid" => refusal.hint(
+                "the file was changed after somebody signed it, or did not arrive whole: get it again from who signed last, or sign anew",
+            ),
+            _ => refusal,
+        })?;
+        Ok(Self { signed, envelope, blobs })
     }
 
     fn of(written: &Submit) -> Result<Self, Refusal> {

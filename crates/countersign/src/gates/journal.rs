@@ -431,6 +431,25 @@ impl Past {
         reserved
     }
 
+    /// What was reserved for this process and leads, one move after the other, where this one does. Nothing where it does not.
+    pub fn reserved_way(&self, moved: &GitTransition, process: &Process, now: Time) -> Vec<Reservation> {
+        let (mut way, mut at) = (Vec::new(), moved.old.clone());
+        for _ in &self.events {
+            let next = self.reservations().rev().find_map(|reservation| {
+                let step = moved_by(reservation, &moved.reference).filter(|step| step.old == at)?;
+                let reserved = self.reserved_for(&reservation.transition, process, now);
+                (!reserved.is_empty()).then(|| (reserved, step.new.clone()))
+            });
+            let Some((reserved, new)) = next else { return Vec::new() };
+            way.extend(reserved);
+            at = new;
+            if at == moved.new {
+                return way;
+            }
+        }
+        Vec::new()
+    }
+
     /// What was drawn for this transition within the last hour, the newest.
     pub fn drawn(&self, transition: &Transition, now: Time) -> Option<(Nonce, Time)> {
         self.events.iter().rev().find_map(|event| match event {

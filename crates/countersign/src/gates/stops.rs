@@ -137,9 +137,16 @@ impl Stop {
         if !state.knows(&change_stream(&rejection.change)?) {
             return Ok(None);
         }
-        let rejected = state.change(&rejection.change)?.and_then(|other| other.revision(&rejection.revision));
-        let content = rejected.map(|revision| revision.subject.content()).transpose()?;
-        Ok(content.map(|content| change.content().is_ok_and(|brings| brings == content)))
+        let Some(other) = state.change(&rejection.change)?.filter(|it| it.revision(&rejection.revision).is_some())
+        else {
+            return Ok(None);
+        };
+        for rejected in other.rejected_by_it(&rejection.revision) {
+            if change.current().map(|brought| rejected.is_brought_by(brought)).transpose()? == Some(true) {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(false))
     }
 
     /// Obeys it in a state that has what it bears on. Gives what it says, if it takes something away; whatever is unclear about

@@ -25,6 +25,8 @@ struct Known {
     diffs: BTreeMap<(Oid, Oid), Vec<RawChange>>,
     /// By what is left out and what is reached, with the limit that was asked for.
     ranges: BTreeMap<(Oid, Oid), (usize, Vec<Oid>)>,
+    /// By the tree.
+    links: BTreeMap<Oid, Vec<(Vec<u8>, Oid)>>,
     bytes: usize,
 }
 
@@ -52,6 +54,17 @@ impl Memo {
         let bytes = ENTRY_BYTES + changes.iter().map(|change| ENTRY_BYTES + change.path.len()).sum::<usize>();
         self.known().keep(bytes, |known| {
             known.diffs.insert(trees, changes.to_vec());
+        });
+    }
+
+    pub fn links(&self, tree: &Oid) -> Option<Vec<(Vec<u8>, Oid)>> {
+        self.known().links.get(tree).cloned()
+    }
+
+    pub fn keep_links(&self, tree: Oid, links: &[(Vec<u8>, Oid)]) {
+        let bytes = ENTRY_BYTES + links.iter().map(|(path, _)| ENTRY_BYTES + path.len()).sum::<usize>();
+        self.known().keep(bytes, |known| {
+            known.links.insert(tree, links.to_vec());
         });
     }
 

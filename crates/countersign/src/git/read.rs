@@ -12,7 +12,7 @@ use countersign_core::{
 };
 
 use super::{
-    GitError, MAX_COMMIT_BYTES, Repository, SUBMODULE, check_version,
+    GitError, LINK, MAX_COMMIT_BYTES, Repository, SUBMODULE, check_version,
     names::unusable,
     process::{Differences, Objects, Talk, text},
     unexpected,
@@ -137,6 +137,19 @@ impl Repository {
         lines.map(|line| file(line).ok_or_else(|| unexpected("ls-tree", &self.path, &text(line)))).collect()
     }
 
+    /// The symbolic links of a tree, each with its blob.
+    fn read_links(&self, tree: &Oid) -> Result<Vec<(Vec<u8>, Oid)>, GitError> {
+        let format = "--format=%(objectmode) %(objectname) %(path)";
+        let answer = self.ask(&["ls-tree", "-r", "-z", "--full-tree", format, tree.as_str()])?;
+        let mode = format!("{LINK:06o} ");
+        let links = answer.split(|byte| *byte == 0).filter_map(|line| line.strip_prefix(mode.as_bytes()));
+        let link = |line: &[u8]| {
+            let (id, path) = line.split_at_checked(line.iter().position(|byte| *byte == b' ')?)?;
+            Some((path.strip_prefix(b" ")?.to_vec(), std::str::from_utf8(id).ok()?.parse().ok()?))
+        };
+        links.map(|line| link(line).ok_or_else(|| unexpected("ls-tree", &self.path, &text(line)))).collect()
+    }
+
     /// The best common ancestors, in the order of their ids; none for unrelated histories. Only who proposes asks this.
     pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
         let output = self.run(self.command(&["merge-base", "--all", a.as_str(), b.as_str()]), "merge-base")?;
@@ -210,6 +223,19 @@ impl GitRead for Repository {
         self.check_trees(&trees.1, &changes)?;
         self.memo.keep_diff(trees, &changes);
         Ok(changes)
+    }
+
+    fn links(&self, commit: &Oid, limit: usize) -> Result<Option<Vec<(Vec<u8>, Oid)>>, GitError> {
+        let tree = self.commit(commit)?.tree;
+        let links = match self.memo.links(&tree) {
+            Some(links) => links,
+            None => {
+                let links = self.read_links(&tree)?;
+                self.memo.keep_links(tree, &links);
+                links
+            }
+        };
+        Ok(Some(links).filter(|links| links.len() <= limit))
     }
 
     fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {

@@ -9,9 +9,10 @@ use std::{
 
 use countersign_core::{
     calendar::{self, written},
-    cases, catalog, governance, rules,
+    cases, catalog, governance, issuer, rules,
     subject::quoted,
 };
+use countersign_ledger::jws::MAX_JWKS_BYTES;
 use zeroize::Zeroizing;
 
 use super::HomeError;
@@ -195,6 +196,36 @@ pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeEr
         };
         if files.len() == 2 * calendar::MAX_CALENDARS {
             return Err(HomeError::invalid(folder, format!("it has more than {} calendars", calendar::MAX_CALENDARS)));
+        }
+        files.insert(name, read(&entry.path(), limit)?);
+    }
+    Ok(files)
+}
+
+/// The issuers of tokens in a folder, which need not be there: every `.yaml` and `.jwks.json`, and what is as the log has it.
+pub fn issuer_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeError> {
+    let mut files = BTreeMap::new();
+    if !folder.is_dir() {
+        return Ok(files);
+    }
+    let failed = |source: io::Error| HomeError::Io { operation: "read", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let limit = match name.as_str() {
+            name if name.starts_with('.') => continue,
+            name if name.ends_with(issuer::written::YAML) => issuer::written::MAX_YAML_BYTES,
+            name if name.ends_with(issuer::written::JWKS) => MAX_JWKS_BYTES,
+            // As the log has it.
+            name if name.ends_with(".json") => governance::MAX_FILE_BYTES,
+            name if name.ends_with(".yml") => {
+                let what = "an issuer is in a .yaml file, and its keys are in a .jwks.json file beside it";
+                return Err(HomeError::invalid(&entry.path(), what).hint("rename it"));
+            }
+            _ => continue,
+        };
+        if files.len() == 2 * issuer::MAX_ISSUERS {
+            return Err(HomeError::invalid(folder, format!("it has more than {} issuers", issuer::MAX_ISSUERS)));
         }
         files.insert(name, read(&entry.path(), limit)?);
     }

@@ -1,4 +1,4 @@
-//! What people edit of a home: `catalog/`, `rules/`, `standard/`, `calendars/` and how they are read; also as a folder of its own,
+//! What people edit of a home: `catalog/`, `rules/`, `standard/`, `calendars/`, `issuers/` and how they are read; also as a folder of its own,
 //! without genesis, keys or ledger, that `amend --pull` made.
 //!
 //! ```text
@@ -17,22 +17,27 @@ use countersign_core::{
     calendar::{self, CalendarFile, written},
     governance::SERVER_KEYS,
     ids::{ChangeId, Nonce},
+    issuer::{self, IssuerFile},
     standard,
 };
 use countersign_ledger::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    CALENDARS, CATALOG, CONFIG_FILE, Config, GENESIS, GovernanceFiles, Home, HomeError, RULES, STANDARD, files,
-    governance_files, is_text, keys, parse_catalog,
+    CALENDARS, CATALOG, CONFIG_FILE, Config, GENESIS, GovernanceFiles, Home, HomeError, ISSUERS, RULES, STANDARD,
+    files, governance_files, is_text, keys, parse_catalog,
 };
 use crate::durable;
 
 pub const BASE: &str = "base.json";
 /// Far more than anybody proposes from one folder before it is brought up to date.
 const MAX_BASE_BYTES: usize = 1024 * 1024;
-/// A calendar as the log has it, where no `.ics` of it is at hand.
+/// A calendar or an issuer as the log has it, where what it was made from is not at hand.
 pub const AS_IN_THE_LOG: &str = ".json";
+
+/// What such a file is called, and what it is made from.
+const CALENDAR: (&str, &str) = ("this calendar", "the .ics file and its .yaml");
+const ISSUER: (&str, &str) = ("this issuer", "the .yaml file and its .jwks.json");
 
 /// A folder of files that govern, for people to edit.
 #[derive(Clone, Debug)]
@@ -102,36 +107,65 @@ impl Folder {
         &self.config
     }
 
-    /// The governance files that `catalog/`, `rules/`, `standard/` and `calendars/` make as they are on the disk now. `salt` is as
-    /// [`countersign_core::catalog::Catalog::to_files`] takes it.
+    /// The governance files that `catalog/`, `rules/`, `standard/`, `calendars/` and `issuers/` make as they are on the disk now.
+    /// `salt` is as [`countersign_core::catalog::Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
         let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
         let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
         let standards = files::standard_files(&self.path.join(STANDARD))?.into_iter();
         governance.extend(standards.map(|(name, text)| (format!("{}{name}", standard::STANDARD), text.into_bytes())));
-        let (as_in_the_log, calendars): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            files::calendar_files(&self.path.join(CALENDARS))?
-                .into_iter()
-                .partition(|(name, _)| name.ends_with(AS_IN_THE_LOG));
+        let (as_it_is, calendars) = as_in_the_log(files::calendar_files(&self.path.join(CALENDARS))?);
         for (name, calendar) in written::calendars(&calendars, &catalog)? {
             governance.insert(calendar::path_of(&name), calendar.to_bytes()?);
         }
-        for (file, bytes) in as_in_the_log {
-            let path = format!("{CALENDARS}/{file}");
-            let calendar: CalendarFile = serde_json::from_slice(&bytes).map_err(|error| {
-                HomeError::invalid(&self.path.join(&path), error.to_string()).hint(
-                    "it is a calendar as the log has it, not for editing: put the .ics file and its .yaml in its place",
-                )
-            })?;
-            if governance.insert(path.clone(), calendar.to_bytes()?).is_some() {
-                return Err(HomeError::invalid(&self.path.join(&path), "this calendar is there twice, also as .yaml")
-                    .hint("keep the one that is meant: the .json is as it was in force"));
-            }
+        for (file, bytes) in as_it_is {
+            let calendar: CalendarFile = self.parsed(CALENDARS, &file, &bytes, CALENDAR)?;
+            self.add(&mut governance, CALENDARS, &file, calendar.to_bytes()?, CALENDAR)?;
+        }
+        let (as_it_is, issuers) = as_in_the_log(files::issuer_files(&self.path.join(ISSUERS))?);
+        for (name, issuer) in issuer::written::issuers(&issuers)? {
+            governance.insert(issuer::path_of(&name), issuer.to_bytes()?);
+        }
+        for (file, bytes) in as_it_is {
+            let issuer: IssuerFile = self.parsed(ISSUERS, &file, &bytes, ISSUER)?;
+            self.add(&mut governance, ISSUERS, &file, issuer.to_bytes()?, ISSUER)?;
         }
         if let Some(keys) = keys::named_keys(&self.path)? {
             governance.insert(SERVER_KEYS.to_owned(), keys.to_bytes()?);
         }
         Ok(governance)
+    }
+
+    /// A file of a folder as the log has it.
+    fn parsed<T: DeserializeOwned>(
+        &self,
+        folder: &str,
+        file: &str,
+        bytes: &[u8],
+        (what, from): (&str, &str),
+    ) -> Result<T, HomeError> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            HomeError::invalid(&self.path.join(folder).join(file), error.to_string())
+                .hint(format!("{what} is as the log has it, not for editing: put {from} in its place"))
+        })
+    }
+
+    fn add(
+        &self,
+        governance: &mut GovernanceFiles,
+        folder: &str,
+        file: &str,
+        bytes: Vec<u8>,
+        (what, _): (&str, &str),
+    ) -> Result<(), HomeError> {
+        match governance.insert(format!("{folder}/{file}"), bytes) {
+            None => Ok(()),
+            Some(_) => {
+                let twice = format!("{what} is there twice, also as .yaml");
+                Err(HomeError::invalid(&self.path.join(folder).join(file), twice)
+                    .hint("keep the one that is meant: the .json is as it was in force"))
+            }
+        }
     }
 
     /// What the edits here began from, where that is known.
@@ -153,6 +187,11 @@ impl Folder {
         let text = base.to_json(&path)?;
         durable::replace(&path, text).map_err(|source| HomeError::Io { operation: "write", path, source })
     }
+}
+
+/// Those that are as the log has them, and those that people keep.
+fn as_in_the_log(files: BTreeMap<String, Vec<u8>>) -> (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<u8>>) {
+    files.into_iter().partition(|(name, _)| name.ends_with(AS_IN_THE_LOG) && !name.ends_with(issuer::written::JWKS))
 }
 
 /// Whether a governance file's path leads to a file of its own in such a folder, and nowhere else.

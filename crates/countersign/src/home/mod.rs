@@ -9,8 +9,9 @@
 //! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
 //! rules/                Cedar rules and their cases, likewise
 //! standard/             templates of standard changes, likewise
+//! issuers/              whose OIDC tokens speak for which workload, each with the issuer's keys, likewise
 //! calendars/            freezes, windows, holidays, who is on call and away: .ics files, each with a few words, likewise
-//! base.json             what the edits in those four began from: see [`folder`]
+//! base.json             what the edits in those five began from: see [`folder`]
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
 //! ledger.db             the ledger
@@ -77,6 +78,8 @@ const RULES: &str = "rules";
 const STANDARD: &str = "standard";
 /// Freezes, windows, holidays, on-call rotas and absences; there need be none.
 pub const CALENDARS: &str = "calendars";
+/// Whose OIDC tokens speak for which workload; there need be none.
+pub const ISSUERS: &str = "issuers";
 const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";

@@ -17,6 +17,8 @@ use countersign_core::{
 use countersign_ledger::{Digest, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
+use super::Emergency;
+
 /// A change in a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChangeLine {
@@ -70,6 +72,9 @@ pub struct ChangeView {
     pub rejections: Vec<RejectionLine>,
     pub waivers: Vec<WaiverLine>,
     pub permits: Vec<PermitLine>,
+    /// Of a change that went past the rules: by whom, and who looks at it afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
     /// In the order in which they were said.
     pub comments: Vec<CommentLine>,
     /// What workloads attested, in the order in which they did.
@@ -124,6 +129,17 @@ pub struct ApprovalLine {
     /// Why it does not count, where that is because its key was revoked or suspended since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
+    /// Roles of others that it counts by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<LentLine>,
+}
+
+/// A role of somebody else, by their delegation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LentLine {
+    pub role: String,
+    pub of: ActorId,
+    pub until: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -175,6 +191,12 @@ pub struct EvidenceLine {
     pub document: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whose token spoke for it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Whether that token is not there, so that nobody can check it: then it counts for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_gone: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -204,12 +226,6 @@ pub struct PermitLine {
     pub issued_at: String,
     pub expires_at: String,
     pub outcome: Option<OutcomeResult>,
-    /// Who broke the glass for it, whatever the rules said.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub broken_by: BTreeSet<ActorId>,
-    /// Why; `None` also where the words were erased.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken_why: Option<String>,
 }
 
 impl ChangeView {

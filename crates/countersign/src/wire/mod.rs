@@ -2,6 +2,7 @@
 //! travel.
 
 mod change;
+mod emergency;
 mod error;
 mod follow;
 mod material;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     decision::Decision,
+    escalation::Escalation,
     explain::Explanation,
     ids::{ActorId, ChangeId, FindingId, Target},
     statement::{Holder, Matter},
@@ -22,8 +24,9 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     change::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
-        PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
     },
+    emergency::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
     material::{Material, Wanted},
@@ -97,6 +100,13 @@ pub struct FindingLine {
     pub text: Option<Digest>,
     /// Nobody has answered it.
     pub open: bool,
+    /// Of one that is overdue: who is asked besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated: Option<Escalation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<ActorId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<String>,
     /// As an answer names it.
     pub what: Matter,
 }

@@ -16,7 +16,7 @@ unless { resource.evidence.passed["tests"] };
 "#;
 
 /// The usual world, where tests have to pass, and a workload `ci` runs them.
-fn tested() -> World {
+pub fn tested() -> World {
     let world = World::usual();
     world.add_workload("ci", &["tests"]);
     world.publish(|files| drop(files.insert("rules/tested.cedar".to_owned(), TESTED.as_bytes().to_vec())));

@@ -1,6 +1,9 @@
 //! Breaking the glass: with the log and without it, and what opens nothing.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
+
+use countersign_core::{canonical, catalog::Level};
+use serde_json::{Value, json};
 
 use crate::world::{Push, World};
 
@@ -78,7 +81,27 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     assert_eq!(first.json()["more"], 1);
     // One is not enough, and the same person counts once.
     outage.push_with("glass.json").is_refused("glass-people");
-    outage.sign("carol", &["--cosign", "glass.json"]).is_refused(1, "already-signed");
+    let again = outage.sign("carol", &["--cosign", "glass.json"]);
+    again.is_refused(3, "already-signed");
+    assert!(!again.stderr.contains("signing"), "nothing is announced that is not signed: {again}");
+    outage.world.stage.key("carols-other");
+    let by_her_other_key = outage.sign("carols-other", &["--cosign", "glass.json", "--as", "carol"]);
+    by_her_other_key.is_refused(3, "already-signed");
+    assert!(by_her_other_key.stderr.contains("carol has already signed it"), "{by_her_other_key}");
+    // Whoever is to sign it next is told what it does, whose it is and what is missing.
+    let shown = outage.world.stage.run("break-glass --show glass.json");
+    assert_eq!(shown.status, 0, "{shown}");
+    for said in [
+        "moves refs/heads/main of shop from",
+        "opens gate shop-git once",
+        "why: orders fail",
+        "answers: INC-4711",
+        "signed by carol with key SHA256:",
+        "1 more who owns it all or is a senior has to sign",
+        "lives for ",
+    ] {
+        assert!(shown.stdout.contains(said), "{said}: {shown}");
+    }
     // A file with a worthless signature more keeps no good one out, and says why it opens nothing.
     outage.world.stage.key("mallory");
     fs::copy(outage.world.stage.path("glass.json"), outage.world.stage.path("bad.json")).unwrap();
@@ -102,12 +125,53 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     // Somebody else looks at it.
     let id = findings[0]["id"].as_str().unwrap().to_owned();
     outage.world.say("carol", &["review", &id, "--answer", "fine"]).is_refused(3, "your-own-act");
+    outage.world.say("bob", &["bundle", &change, "--out", "open.bundle"]).done();
+    let open = outage.world.stage.run("verify open.bundle --trust home/trust.json");
+    assert!(open.stdout.contains("open, to be answered until"), "{open}");
+    let shown = outage.world.stage.run(&format!("--url {} --key bob review {}", outage.world.server().url, &id[..12]));
+    for said in [
+        "the glass was broken by carol and dave (2 signatures), while the log was away: gate shop-git opened whatever the rules said",
+        "why: orders fail",
+        "answers incident INC-4711",
+    ] {
+        assert!(shown.stdout.contains(said), "{said}: {shown}");
+    }
+    // What was signed in an outage came without its content: an answer over that says so.
+    assert!(shown.stderr.contains("could be shown") && shown.stderr.contains("--git REPO"), "{shown}");
+    let also = outage.world.stage.run(&format!("--url {} --key bob show {}", outage.world.server().url, &id[..12]));
+    assert!(also.status == 0 && also.stdout.contains("why: orders fail"), "{also}");
     let answered = outage.world.say("bob", &["review", &id, "--answer", "it was the mend that INC-4711 needed"]);
     assert_eq!(answered.status, 0, "{answered}");
+    assert!(answered.stderr.contains("could be shown"), "{answered}");
+    outage.world.say("bob", &["bundle", &change, "--out", "change.bundle"]).done();
+    let verified = outage.world.stage.run("verify change.bundle --trust home/trust.json");
+    assert_eq!(verified.status, 0, "{verified}");
+    assert!(
+        verified.stdout.contains("by bob, content seen: not at hand: it was the mend that INC-4711 needed"),
+        "{verified}"
+    );
+    let json = outage.world.stage.run("verify change.bundle --trust home/trust.json --format json").json();
+    let told = &json["changes"][0]["emergency"];
+    assert_eq!(told["broken"][0]["by"], json!(["carol", "dave"]), "{told}");
+    assert_eq!(
+        (&told["broken"][0]["incident"], &told["broken"][0]["without_the_log"]),
+        (&"INC-4711".into(), &true.into())
+    );
+    assert_eq!(told["after_reviews"][0]["answer"]["seen"], "none", "{told}");
+    // The page leads with it.
+    let page = outage.world.stage.run("verify change.bundle --trust home/trust.json --format html").stdout;
+    let (broke, what) = (page.find("The glass was broken by carol and dave"), page.find("What it is"));
+    assert!(broke.is_some() && broke < what, "{page}");
+    assert!(page.contains("What went past the rules") && page.contains("INC-4711"), "{page}");
     let exported = outage.world.stage.run("export --home home copy");
     assert_eq!(exported.status, 0, "{exported}");
     let verified = outage.world.stage.run("verify copy --trust home/trust.json");
     assert_eq!(verified.status, 0, "{verified}");
+    assert!(
+        verified.stdout.contains("the glass was broken by carol and dave")
+            && verified.stdout.contains("why: orders fail"),
+        "{verified}"
+    );
 }
 
 #[test]
@@ -119,7 +183,11 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     // A rejection is gone over only by who says so.
     assert_eq!(world.say("dave", &["reject", &change, "--why", "not sure"]).status, 0);
     let words = ["break-glass", &change, "--why", "orders fail", "--incident", "INC-4711"];
-    world.say("alice", &words).is_refused(1, "stop-not-named");
+    world.say("alice", &words).is_refused(3, "stop-not-named");
+    let slip = world.say("alice", &[&words[..], &["--over", "dvae"]].concat());
+    assert!(slip.status == 2 && slip.stderr.contains("stands: dave") && !slip.stderr.contains("signing"), "{slip}");
+    let pasted = world.say("alice", &["break-glass", &change, "--why", "TEXT"]);
+    assert!(pasted.status == 2 && pasted.stderr.contains("--why TEXT") && !pasted.stderr.contains("Usage"), "{pasted}");
     let broken = world.say("alice", &[&words[..], &["--over", "dave"]].concat());
     assert_eq!(broken.status, 0, "{broken}");
     // Until it lands everybody can look at it, and reject it.
@@ -128,6 +196,11 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     world.say("carol", &["bundle", &change, "--out", "change.bundle"]).done();
     let verified = world.stage.run("verify change.bundle --trust home/trust.json");
     assert_eq!(verified.status, 0, "{verified}");
+    assert!(
+        verified.stdout.contains("nothing went through it")
+            && verified.stdout.contains("went over the rejection of dave"),
+        "{verified}"
+    );
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&change), "applied");
     let findings = world.say("bob", &["findings", "--open"]).done().to_string();
@@ -135,6 +208,46 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     // It is loud until somebody has looked at it.
     let list = world.stage.run(&format!("--url {} --key carol list", world.server().url));
     assert!(list.stderr.contains("alice broke the glass"), "{list}");
+}
+
+/// Whose keys are taken, and who takes another's and so grants nothing meanwhile, nobody is sent to.
+#[test]
+fn who_cannot_sign_is_not_named_as_entitled() {
+    let standard = Level::Standard;
+    let world = World::governed(&[
+        ("alice", standard),
+        ("bob", Level::Senior),
+        ("carol", standard),
+        ("dave", standard),
+        ("erin", standard),
+    ]);
+    world.publish(|files| {
+        // Erin owns nothing.
+        let read =
+            |files: &BTreeMap<String, Vec<u8>>, path: &str| -> Value { serde_json::from_slice(&files[path]).unwrap() };
+        let (mut people, mut profiles) = (read(files, "people/owners.json"), read(files, "profiles/owners.json"));
+        let mut erin = people.as_object_mut().unwrap().remove("erin").unwrap();
+        erin.as_object_mut().unwrap().remove("groups");
+        let mails = profiles["people"].as_object_mut().unwrap().remove("erin").unwrap();
+        let written = [
+            ("people/_.json", json!({ "erin": erin })),
+            ("people/owners.json", people),
+            ("profiles/_.json", json!({ "people": { "erin": mails }, "salt": "00112233445566778899aabbccddeeff" })),
+            ("profiles/owners.json", profiles),
+        ];
+        files.extend(written.map(|(path, value)| (path.to_owned(), canonical::to_bytes(&value).unwrap())));
+    });
+    world.edit("fix", "payments/retries", "5\n");
+    let change = world.propose("alice", &["payments/production"]);
+    let words = ["break-glass", &change, "--why", "orders fail"];
+    let before = world.say("erin", &words);
+    before.is_refused(3, "not-entitled");
+    assert!(before.stderr.contains("alice, bob, carol, dave"), "{before}");
+    let key = world.key("dave").public().fingerprint().to_string();
+    assert_eq!(world.say("carol", &["revoke", &key, "--why", "lost"]).status, 0);
+    let after = world.say("erin", &words);
+    after.is_refused(3, "not-entitled");
+    assert!(after.stderr.contains("let one of these sign: alice, bob\""), "{after}");
 }
 
 /// Whoever runs a command is its gate.

@@ -104,3 +104,27 @@ fn what_a_calendar_names_has_to_be_there_or_nothing_is_proposed() {
         assert!(run.stderr.contains(message) && run.stderr.contains("hint"), "{run}");
     }
 }
+
+/// Also of a calendar it is told what passed it, and why.
+#[test]
+fn a_calendars_freeze_tells_what_passed_it() {
+    let world = World::usual();
+    world.stage.write("home/calendars/year-end.yaml", "use: freeze\n");
+    world.stage.write("home/calendars/year-end.ics", &ics(3));
+    let change = proposed_and_approved(&world);
+    amended(&world);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    world.say("alice", &["break-glass", &change, "--why", "orders fail"]).done();
+    world.push(&["HEAD:main"]).passes();
+    let listed = world.say("dave", &["freezes"]).done();
+    assert_eq!(
+        (&listed["calendars"][0]["calendar"], &listed["calendars"][0]["holds"]),
+        (&"year-end".into(), &true.into()),
+        "{listed}"
+    );
+    let passed = world.say("dave", &["freezes", "year-end"]).done();
+    assert_eq!(
+        (&passed["passed"][0]["why"], &passed["passed"][0]["change"]),
+        (&"break-glass".into(), &change[..12].into())
+    );
+}

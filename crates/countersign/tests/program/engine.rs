@@ -306,6 +306,11 @@ fn everything(world: &World) {
 
     let frozen = say("bob", &["freeze", "--all", "--for", "1h", "--why", "orders fail"]);
     say("bob", &["lift", frozen["freeze"].as_str().unwrap()]);
+    let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string();
+    let lent = say("bob", &["delegate", "senior", "--to", "carol", "--until", &soon]);
+    say("bob", &["delegate", "--end", lent["delegation"].as_str().unwrap()]);
+    say("bob", &["away", "--until", &soon]);
+    say("bob", &["back"]);
 
     let made = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
     let listed = String::from_utf8(made.stdout).unwrap();

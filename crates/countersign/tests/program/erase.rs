@@ -209,7 +209,7 @@ fn an_erasure_takes_two_people() {
     // carol is nobody of the policy group, which alice is: one of them suffices.
     let first = ["erase", &change, "--why", "it was asked for", "--out", "erasure.json"];
     world.say("carol", &first).done();
-    refused(&world.say("carol", &["erase", "--cosign", "erasure.json"]), 1, "already-signed");
+    refused(&world.say("carol", &["erase", "--cosign", "erasure.json"]), 3, "already-signed");
     world.say("alice", &["erase", "--cosign", "erasure.json"]).done();
     refused(&world.say("alice", &["erase", "nobody-here", "--why", "?"]), 1, "nothing-to-erase");
     refused(&world.say("alice", &["erase", "No Body", "--why", "?"]), 2, "usage");

@@ -338,7 +338,7 @@ fn a_push_waits_for_few_processes() {
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
     world.approve("bob", &change);
-    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["cat-file", "diff-tree"]);
+    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["cat-file", "diff-tree", "ls-tree"]);
     world.git(&["fetch", "--quiet"]);
     world.edit("next", "checkout/timeout", "40\n");
     let next = world.propose("alice", &[CHECKOUT]);
@@ -348,7 +348,9 @@ fn a_push_waits_for_few_processes() {
     world.approve("carol", &other);
     assert_eq!(asked(&world, "reference-transaction", &["HEAD:main"]), [""; 0]);
     world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "next"]);
-    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["cat-file", "diff-tree", "rev-list"]);
+    // Links are looked for in what was approved, and in what is pushed.
+    let processes = ["cat-file", "diff-tree", "ls-tree", "ls-tree", "rev-list"];
+    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), processes);
 }
 
 /// A server that swallows what the gate reports does not make a change land a second time, after its landing was taken back.

@@ -172,7 +172,7 @@ fn back_to_watching_takes_two_people() {
     world.push(&["main"]).is_refused("no-change");
     let url = world.server().url.clone();
     let again = world.stage.run(&format!("--url {url} --key alice gate watch --cosign f.json"));
-    assert_eq!(again.status, 1, "{again}");
+    assert_eq!(again.status, 3, "{again}");
     let shown = world.stage.run(&format!("--url {url} gate watch --show f.json"));
     assert!(shown.stdout.contains("what reaches search/production on refs/heads/main passes unasked"), "{shown}");
     let run = world.stage.run(&format!("--url {url} --key bob gate watch --cosign f.json"));

@@ -121,7 +121,12 @@ fn what_was_shown_is_signed_when_it_is_answered_for() {
     assert_eq!(status, 0, "{said}");
     has(
         &said,
-        &["\n+30\n", "revision 1: Raise the timeout", "[a]pprove, [r]eject, [q] leave it?", "bob approved revision 1"],
+        &[
+            "\n+30\n",
+            "revision 1: Raise the timeout",
+            "[a]pprove, [r]eject, [c]omment, [q] leave it?",
+            "bob approved revision 1",
+        ],
     );
     let shown = world.say("alice", &["show", &change]).json();
     assert_eq!(shown["approvals"][0]["seen"], "material", "{shown}");
@@ -131,13 +136,42 @@ fn what_was_shown_is_signed_when_it_is_answered_for() {
     assert_eq!(shown["rejections"][0]["why"], "too slow", "{shown}");
 }
 
+/// One answer, two statements, and both are said.
+#[test]
+fn whoever_rejected_it_lifts_that_by_approving() {
+    let world = world();
+    let change = proposed(&world);
+    world.say("bob", &["reject", &change, "--why", "too slow"]).done();
+    let run = read(&world, "bob", &[&change]);
+    has(&run.stdout, &["nothing was signed; to sign it:", "--lift", "countersign approve", "countersign comment"]);
+    let (status, said) = answered(&world, "bob", &change, "a\n", &[]);
+    assert_eq!(status, 0, "{said}");
+    has(&said, &["which lifts your rejection first", "bob lifted the rejection", "bob approved revision 1"]);
+    let shown = world.say("alice", &["show", &change]).json();
+    assert_eq!((&shown["rejections"][0]["lifted"], &shown["approvals"][0]["by"]), (&true.into(), &"bob".into()));
+}
+
+/// A question reaches whoever proposed it.
+#[test]
+fn a_question_waits_for_whoever_proposed_it_until_they_say_something() {
+    let world = world();
+    let change = proposed(&world);
+    let (status, said) = answered(&world, "bob", &change, "c\n\nc\nwhich load test is that?\n", &[]);
+    assert_eq!(status, 0, "{said}");
+    has(&said, &["a comment says something", "bob commented"]);
+    let alone = || world.stage.run_words(&["--url", &world.server().url, "--key", "alice"]).stdout;
+    assert!(alone().contains("1 comment by bob since you said something of it"), "{}", alone());
+    world.say("alice", &["comment", &change, "that of Tuesday"]).done();
+    assert!(!alone().contains("comment by"), "{}", alone());
+}
+
 #[test]
 fn whoever_had_a_hand_in_it_or_was_not_shown_all_of_it_is_not_asked_to_approve() {
     let world = world();
     let change = proposed(&world);
     let (status, said) = answered(&world, "alice", &change, "a\nq\n", &[]);
     assert_eq!(status, 0, "{said}");
-    has(&said, &["you had a hand in it", "[r]eject, [q] leave it?", "nothing was signed"]);
+    has(&said, &["you had a hand in it", "[r]eject, [c]omment, [q] leave it?", "nothing was signed"]);
     std::fs::remove_dir_all(world.stage.path("home/material")).unwrap();
     let (status, said) = answered(&world, "bob", &change, "a\n", &[]);
     assert_eq!(status, 0, "{said}");

@@ -2,6 +2,15 @@
 
 use std::fs;
 
+use countersign::{
+    clock,
+    gates::journal::{Event, Journal, Reservation},
+};
+use countersign_core::{
+    statement::{OutcomeResult, RevisionRef},
+    subject::{GitTransition, Transition},
+};
+use countersign_ledger::Digest;
 use serde_json::Value;
 
 use crate::{support::Run, world::World};
@@ -89,7 +98,7 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
     );
     world.say("dave", &["review", finding, "--answer", "as it was before; the fix is on its way"]).done();
     assert_eq!(world.say("dave", &["findings", "--open"]).done(), Value::Array(vec![]));
-    world.say("dave", &["review", finding, "--answer", "again"]).is_refused(1, "already-answered");
+    world.say("dave", &["review", finding, "--answer", "again"]).is_refused(3, "already-answered");
     // All of it is in the log, and holds.
     world.say("dave", &["export", "export"]).done();
     let verified = world.say("dave", &["verify", "export", "--trust", "home/trust.json"]);
@@ -97,9 +106,21 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
     world.say("dave", &["bundle", change, "--out", "change.tar"]).done();
     let verified = world.say("dave", &["verify", "change.tar", "--trust", "home/trust.json"]);
     assert_eq!(verified.status, 0, "{verified}");
+    let told = &verified.json()["changes"][0]["emergency"];
+    assert_eq!(
+        (&told["rolled_back"][0]["by"], &told["rolled_back"][0]["restores"]),
+        (&"carol".into(), &good.as_str().into())
+    );
+    let answer = &told["after_reviews"][0]["answer"];
+    assert_eq!((&answer["by"], &answer["seen"]), (&"dave".into(), &"material".into()), "{answer}");
+    let page = world.stage.run("verify change.tar --trust home/trust.json --format html").stdout;
+    assert!(
+        page.contains("Rolled back by carol alone to what") && page.contains("as it was before; the fix is on its way"),
+        "{page}"
+    );
     // Another step back is an ordinary change: nothing that a gate applied lies before it.
     let again = roll_back(&world, "dave", &[]);
-    again.is_refused(1, "no-rollback");
+    again.is_refused(3, "no-rollback");
     assert!(again.stderr.contains("no enforcing gate applied anything"), "{again}");
 }
 
@@ -107,7 +128,7 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
 fn what_is_no_rollback_is_an_ordinary_change_and_says_so() {
     let (world, good, bad) = burning(&["--security"]);
     let marked = roll_back(&world, "carol", &[]);
-    marked.is_refused(1, "no-rollback");
+    marked.is_refused(3, "no-rollback");
     let (said, command) = (&marked.stderr, "propose it: countersign propose --target checkout/production --kind code");
     assert!(said.contains("there is no way back past") && said.contains(command), "{marked}");
     let other = roll_back(&world, "carol", &["--to", &bad]);
@@ -150,4 +171,39 @@ fn files_are_rolled_back_by_the_command_of_before_over_the_files_of_before() {
     assert_eq!(done["restores"], Value::from(good));
     assert_eq!(world.stage.read("running"), "good: 1\n");
     assert!(done["after_review"]["id"].is_string(), "{run}");
+}
+
+/// A captured server that withholds how the last push ended would have what landed before it taken back, by one signature.
+#[test]
+fn a_rollback_past_a_landing_that_the_log_withholds_is_refused_by_the_gates_own_journal() {
+    let (world, _, bad) = burning(&[]);
+    let tip = world.tip("release");
+    let transition = Transition::Git(GitTransition {
+        repository: "shop".parse().unwrap(),
+        reference: "refs/heads/release".to_owned(),
+        old: world.tip("main"),
+        new: tip,
+    });
+    let permit = Digest::of("withheld");
+    let reservation = Reservation {
+        permit,
+        change: "1a2b".repeat(8).parse().unwrap(),
+        revision: RevisionRef { digest: permit, number: 1 },
+        targets: ["checkout/production".parse().unwrap()].into(),
+        transition,
+        expires_at: clock::now(),
+    };
+    let path = world.stage.path("shop.git/countersign/journal");
+    let mut journal = Journal::open(&path).unwrap();
+    journal
+        .write_all(vec![
+            Event::Reserved { reservation, at: clock::now(), by: None, leaves: None },
+            Event::Settled { permit, result: OutcomeResult::Applied, exit_status: None, at: clock::now() },
+        ])
+        .unwrap();
+    drop(journal);
+    let refused = roll_back(&world, "carol", &[]);
+    refused.is_refused(3, "not-landed");
+    assert!(refused.stderr.contains("outcome-withheld"), "{refused}");
+    assert_eq!(world.state(&bad), "applied");
 }

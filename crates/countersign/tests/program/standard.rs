@@ -78,6 +78,27 @@ fn a_robots_update_lands_by_a_standard_change_and_one_line_more_does_not() {
     assert!(run.status == 2 && run.stderr.contains("--format html"), "{run}");
 }
 
+/// Who looks is told what the gate says: the day's count is used up.
+#[test]
+fn a_standard_change_beyond_the_days_count_is_shown_as_the_gate_decides_it() {
+    let world = with_updates();
+    for number in 0..3 {
+        let change = update(&world, &format!("update-{number}"), &format!("{number}1\n"));
+        world.push(&["HEAD:main"]).passes();
+        assert_eq!(world.state(&change), "applied");
+        world.git(&["fetch", "--quiet"]);
+    }
+    let change = update(&world, "one-more", "99\n");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    let why = "3 like it landed on search/production within a day, and 3 are the most";
+    assert!(push.said.contains(why), "{}", push.said);
+    let view = world.say("dave", &["show", &change]).done();
+    assert_eq!((&view["decision"]["outcome"], &view["decision"]["standard"]), (&json!("deny"), &json!(null)), "{view}");
+    let shown = world.stage.run_words(&["--url", &world.server().url, "--key", "dave", "show", &change]);
+    assert!(shown.stdout.contains(why), "{shown}");
+}
+
 /// What could not be put in force is refused when it is proposed, and not after somebody approved it.
 #[test]
 fn a_template_that_names_nobody_or_ends_too_late_is_not_proposed() {

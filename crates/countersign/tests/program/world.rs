@@ -18,6 +18,7 @@ use countersign::{
     clock,
     engine::{Engine, Setup, guidance::GuidanceSource},
     home::{Blueprint, Config, Home, HomeError, shipped},
+    notify::Notifier,
     random,
     ring::Ring,
     signer::SshKeygen,
@@ -94,6 +95,11 @@ impl Server {
 }
 
 impl Server {
+    /// Tells this address what is loud, from here on.
+    pub fn notify(&self, url: &str) {
+        self.runtime.as_ref().unwrap().spawn(Notifier::of(Arc::clone(&self.engine), url).run());
+    }
+
     /// Runs something beside the server.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)

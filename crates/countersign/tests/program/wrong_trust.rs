@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 69] = [
+const COMMANDS: [&str; 73] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -64,6 +64,10 @@ const COMMANDS: [&str; 69] = [
     "findings",
     "freeze --system search --for 1h --why burning",
     "freezes",
+    "away --until 2026-12-31",
+    "back",
+    "delegate senior --to ada --until 2026-12-31",
+    "delegations",
     "man pages",
     "revise CHANGE --file file.yaml",
     "revoke FINGERPRINT --why lost",

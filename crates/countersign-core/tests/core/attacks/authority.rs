@@ -1,11 +1,10 @@
 //! Attacks on the authority of others: one person who takes everybody's keys away, two who promote themselves, a rejection that
 //! is shaken off, or that nobody can set aside.
 
-use std::collections::BTreeSet;
-
 use countersign_core::{
     admit::{Signed, bounds},
     explain::Explained,
+    presence::Presence,
 };
 
 use super::*;
@@ -160,7 +159,7 @@ fn lifting_what_was_said_of_one_change_lifts_nothing_that_was_said_of_another() 
     assert_eq!(world.standing(&waiting), "no-rejection");
     assert!(world.standing(&other).contains("no-rejection"), "what is said of the first holds it");
     let change = world.change(&waiting).clone();
-    let told_to = Explained::standing(&world.state, &change, &BTreeSet::new(), world.now).unwrap();
+    let told_to = Explained::standing(&world.state, &change, &Presence::default(), world.now).unwrap();
     let rule = told_to.explanation.rules.iter().find(|rule| rule.id.as_str() == "no-rejection").unwrap();
     assert_snapshot!(rule.obligations[0].missing.replace(first.short(), "FIRST"), @"mallory rejected the same content in change FIRST");
     assert!(rule.obligations[0].how.contains(&format!("countersign reject {} --lift", first.short())));

@@ -5,7 +5,7 @@ use countersign_core::{
     calendar::written,
     coverage::{
         absent::Stands,
-        ahead::{Window, ahead},
+        ahead::{Others, Window, ahead},
         leaves_able,
     },
     ids::Target,
@@ -286,7 +286,8 @@ fn a_rota_with_holes_is_found_beforehand() {
         };
         format!("{} to {}: {stands}", window.span.from, window.span.until)
     };
-    let coming = ahead(governance, Some(&search), (from, until), |_| [].into());
+    let nobody = Others { moments: [].into(), away: |_| [].into() };
+    let coming = ahead(governance, Some(&search), (from, until), &nobody);
     assert_snapshot!(coming.windows.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
     2026-03-31T00:00:00Z to 2026-04-01T00:00:00Z: closed: 1 approval by somebody who is on call for the system (search)
     2026-04-01T00:00:00Z to 2026-04-03T00:00:00Z: {ActorId("linus")}

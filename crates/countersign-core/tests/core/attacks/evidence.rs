@@ -14,7 +14,7 @@ pub fn tested() -> World {
     World::founded(asks_for_tests, |_| {}).unwrap()
 }
 
-fn asks_for_tests(files: &mut Files) {
+pub fn asks_for_tests(files: &mut Files) {
     let rule = br#"@id("tested")
 @requires("evidence:tests")
 @because("What nobody ran nobody knows.")

@@ -1,11 +1,18 @@
 //! Findings that nobody should be asked to answer: raised by somebody else, of what is not so, or again and again.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use countersign_core::{
     admit::MAX_OPEN_FINDINGS,
-    statement::{Finding, Matter},
+    cases::run_cases,
+    escalation::escalated,
+    ids::FindingId,
+    rules::{Rules, check},
+    statement::{Finding, FindingAnswer, Matter},
 };
 
 use super::*;
+use crate::kit::{entities, parse_catalog};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -125,4 +132,79 @@ fn a_revocation_is_found_unconfirmed_only_once_it_has_ended_so() {
     world.confirm("barbara", "linus").unwrap();
     world.now = world.now.plus_secs(2 * DAY);
     assert_snapshot!(told(raise(&mut world, "countersign", "grace")), @"not-unconfirmed: grace has not revoked key DIGEST so that it ended without anybody confirming it");
+}
+
+/// Silence hides nothing: after its time others are asked, too, and rules can see it until one of them answers.
+#[test]
+fn a_finding_that_nobody_answers_goes_up_and_rules_see_it() {
+    let mut world = two_gates();
+    let finding = world.moved("shop-gate", &["search/production"], 2);
+    let raised = world.say_with("shop-gate", &["git-gate"], Body::Finding(finding.clone())).unwrap();
+    let found = FindingId::of_finding(&raised);
+    let record = world.state.finding(&found).unwrap().unwrap().clone();
+    assert_eq!(escalated(&world.state.governance, &record, finding.due), None);
+    let answer = |world: &mut World, by: &str| {
+        let text = world.reason("the repository was moved to another machine");
+        let what = finding.what.clone();
+        world.say(by, Body::FindingAnswer(FindingAnswer { finding: found.clone(), seen: None, text, what }))
+    };
+    // Before its time nobody answers who was not asked.
+    assert!(told(answer(&mut world, "grace")).starts_with("another-answers"));
+    let change = rule_over(&mut world);
+    assert_ne!(stops(&world, &change), "answer-first");
+    world.now = finding.due.plus_secs(60);
+    assert_eq!(stops(&world, &change), "answer-first");
+    // Nobody stands above the owners here: the policy group is asked.
+    let besides = escalated(&world.state.governance, &record, world.now).unwrap();
+    assert!(besides.group.as_str().contains("policy") && besides.who.contains(&id("grace")), "{besides:?}");
+    // A group above them is asked before that.
+    let mut governance = (*world.state.governance).clone();
+    let text = entities(&world.keys)
+        .split("---\n")
+        .map(|one| match one.contains("name: barbara") {
+            true => one.replace("memberOf: []", "memberOf: [company]"),
+            false => one.to_owned(),
+        })
+        .chain(["apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: company}\nspec: {type: team, children: [payments, discovery]}\n".to_owned()])
+        .collect::<Vec<_>>()
+        .join("---\n");
+    governance.catalog = Arc::new(parse_catalog(text));
+    let mut of_ada = record.clone();
+    of_ada.who = [id("ada")].into();
+    let besides = escalated(&governance, &of_ada, world.now).unwrap();
+    assert_eq!(besides.group.as_str(), "company");
+    assert!(besides.who.contains(&id("barbara")), "{besides:?}");
+    answer(&mut world, "grace").unwrap();
+    assert_ne!(stops(&world, &change), "answer-first");
+    let replayed = world.replayed().unwrap();
+    let target = "search/production".parse().unwrap();
+    assert_eq!(replayed.target(&target).unwrap(), world.state.target(&target).unwrap());
+}
+
+/// What docs/rules.md shows, put in force, and a change that it is asked of.
+fn rule_over(world: &mut World) -> ChangeId {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rules.md")).unwrap();
+    let block = |kind: &str, with: &str| {
+        let fence = format!("```{kind}\n");
+        let mut blocks = page.split(&fence).skip(1).filter_map(|block| block.split("```").next());
+        blocks.find(|block| block.contains(with)).unwrap().to_owned()
+    };
+    let rules =
+        Rules::parse(&BTreeMap::from([("answer-first.cedar".to_owned(), block("cedar", "answer-first"))])).unwrap();
+    let wrong: Vec<String> = check::check(&rules).iter().map(ToString::to_string).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let cases = BTreeMap::from([("answer-first.cases.yaml".to_owned(), block("yaml", "findings_overdue"))]);
+    let results = run_cases(&rules, &cases).unwrap();
+    assert!(results.len() == 3 && results.iter().all(|result| result.passed()), "{results:?}");
+    let change = world.propose("linus", "search/production");
+    world.approve("mallory", &change).unwrap();
+    Arc::make_mut(&mut world.state.governance).rules = Arc::new(rules);
+    change
+}
+
+/// The rule that stops it, if one of those does.
+fn stops(world: &World, change: &ChangeId) -> String {
+    let decision = world.decision(change);
+    let mut open = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+    open.next().map(|rule| rule.id.to_string()).unwrap_or_default()
 }

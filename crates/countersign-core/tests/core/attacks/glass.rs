@@ -100,7 +100,7 @@ fn one_person_under_two_keys_in_the_quorum() {
         let answer = told(world.say_with("ada", &keys, Body::BreakGlass(signed)));
         assert!(answer.contains("glass-people") || answer.contains("another-audience"), "{keys:?}: {answer}");
     }
-    let people = enough_broke(&governance, &glass, 1, 2, world.now).unwrap_err();
+    let people = enough_broke(&world.state, &glass, 1, 2, world.now).unwrap_err();
     assert_eq!(people.code, "glass-people");
 }
 

@@ -287,3 +287,34 @@ fn what_no_sample_has_counts_as_loosening() {
     let text = text.replace("resource.approvals.independent >= 1", "resource.approvals.independent >= 2");
     assert_snapshot!(said(world, &[("rules/second-pair-of-eyes.cedar", Some(text.as_bytes()))]), @"rule second-pair-of-eyes is another, and nothing shows that it stops more: compare its text");
 }
+
+/// Whoever found a laptop proposes in its owner's name, or approves: when that key is gone, they never stood behind it.
+#[test]
+fn a_stolen_key_stands_behind_nothing_that_loosens() {
+    let mut world = waiting();
+    let proposal = world.amendment(&[(SEARCH, Some(CALMER))]);
+    let proposed = world.say_with("ada", &["ada-laptop"], Body::Proposal(proposal)).unwrap();
+    let change = ChangeId::of_proposal(&proposed);
+    world.approve("grace", &change).unwrap();
+    assert_snapshot!(missing(&world, &change), @"the time until 2026-04-02T00:00:00Z, in which anybody can still reject it");
+    world.revoke("ada", "ada-laptop").unwrap();
+    world.now = world.now.plus_secs(2 * DAY);
+    assert_snapshot!(missing(&world, &change), @"1 more approval from the policy group, by somebody who had no hand in the change");
+    assert_snapshot!(put(&mut world, &change), @"loosening");
+    // With another of the policy group it begins to wait.
+    world.approve("barbara", &change).unwrap();
+    assert_snapshot!(missing(&world, &change), @"the time until 2026-04-04T00:00:00Z, in which anybody can still reject it");
+    // Nor does an approval by such a key begin the waiting for one that comes later by another.
+    let mut world = waiting();
+    let change = world.amend("linus", &[(SEARCH, Some(CALMER))]);
+    let approval = Body::Approval(world.approval(&change));
+    world.say_with("ada", &["ada-laptop"], approval).unwrap();
+    world.approve("grace", &change).unwrap();
+    world.now = world.now.plus_secs(2 * DAY);
+    world.revoke("ada", "ada-laptop").unwrap();
+    assert_snapshot!(put(&mut world, &change), @"loosening");
+    world.approve("ada", &change).unwrap();
+    assert_snapshot!(missing(&world, &change), @"the time until 2026-04-04T00:00:00Z, in which anybody can still reject it");
+    world.state = world.replayed().unwrap();
+    assert_snapshot!(put(&mut world, &change), @"loosening");
+}

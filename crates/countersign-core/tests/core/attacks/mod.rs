@@ -1,10 +1,13 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
+mod absence;
 mod applier;
 mod approvals;
 mod authority;
 mod calendars;
+mod delegations;
 mod epochs;
+mod escalation;
 mod evidence;
 mod findings;
 mod freezes;
@@ -15,11 +18,13 @@ mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rejections;
 mod rollback;
 mod server_keys;
 mod standard;
 mod statements;
 mod stops;
+mod tokens;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},

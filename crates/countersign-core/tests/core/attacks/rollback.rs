@@ -6,7 +6,7 @@ use countersign_core::{
     ids::{FindingId, Target},
     kind::{Kind, Purpose},
     rollback::{AFTER_REVIEW_SECS, NoRollback, Rollback, reviewers, rollback},
-    statement::{Finding, FindingAnswer, Matter},
+    statement::{Finding, FindingAnswer, Matter, Seen},
     verify::verify,
 };
 
@@ -145,7 +145,15 @@ fn an_owner_rolls_back_alone_and_somebody_else_looks_at_it_afterwards() {
     let found = FindingId::of_finding(&raised);
     let answer = |world: &mut World, by: &str, what: &Matter| {
         let text = world.reason("it was the timeout");
-        world.say(by, Body::FindingAnswer(FindingAnswer { finding: found.clone(), text, what: what.clone() }))
+        world.say(
+            by,
+            Body::FindingAnswer(FindingAnswer {
+                finding: found.clone(),
+                seen: Some(Seen::Computed),
+                text,
+                what: what.clone(),
+            }),
+        )
     };
     assert!(told(answer(&mut world, "linus", &matter)).starts_with("your-own-act"));
     assert!(told(answer(&mut world, "ada", &matter)).starts_with("another-answers"));

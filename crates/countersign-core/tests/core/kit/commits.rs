@@ -7,8 +7,8 @@ use std::{
 
 use countersign_core::{
     facts::{
-        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, SignatureFact, Size, TouchedPath, delta, extract,
-        git::Ident, identity, size::Lines,
+        AiSignal, Entry, GitFacts, Identities, IdentityFact, Led, Role, SignatureFact, Size, TouchedPath, delta,
+        extract, git::Ident, identity, size::Lines,
     },
     ids::Nonce,
     subject::{GitSubject, GitTransition, Subject, Transition},
@@ -107,6 +107,7 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
         signatures,
         size: Size { files: 1, lines: Some(Lines { added: 1, deleted: 1 }) },
         steps: None,
+        led: Led::default(),
     };
     Extracted { facts, identities: Identities { salt: salt(), people } }
 }

@@ -1,6 +1,7 @@
 //! A whole log in memory: people with keys, governance files, a genesis, and a server that decides and issues permits as
 //! the real one does. Everything is the same in every run.
 
+mod absence;
 mod commits;
 mod emergency;
 mod govern;
@@ -30,9 +31,9 @@ use countersign_core::{
     statement::{
         Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         Founder, Freeze, FreezeLift, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict,
-        KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport, OutcomeResult,
-        PermitRequest, Proposal, Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
-        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
+        Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
+        SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -43,7 +44,7 @@ use countersign_ledger::{
 };
 use rand_core::RngCore;
 
-pub use self::{commits::*, log::*, shop::*};
+pub use self::{absence::*, commits::*, log::*, shop::*};
 
 pub const ORIGIN: &str = "shop/log";
 pub const START: Time = Time::from_unix_secs(1_775_001_600);
@@ -245,13 +246,6 @@ impl World {
 
     pub fn begin(&mut self, by: &str, proposal: Proposal) -> ChangeId {
         ChangeId::of_proposal(&self.say(by, Body::Proposal(proposal)).unwrap())
-    }
-
-    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, commits: Option<&Extracted>) -> Body {
-        let Proposal { documents, facts, identities, sponsor, subject, text, .. } =
-            self.proposal("search/production", subject, commits);
-        let (change, revision) = (change.clone(), self.revision(change));
-        Body::NewRevision(NewRevision { change, documents, facts, identities, revision, sponsor, subject, text })
     }
 
     /// The approval of the present revision.

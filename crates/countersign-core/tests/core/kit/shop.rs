@@ -8,12 +8,14 @@ use std::{
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
-    ids::{ActorId, Nonce, Oid, Target},
-    statement::Holder,
+    ids::{ActorId, ChangeId, Nonce, Oid, Target},
+    statement::{Body, Holder, NewRevision, Proposal},
     subject::{FilesSubject, Subject},
 };
 use countersign_ledger::{Digest, SigningKey};
 use rand_core::{CryptoRng, Error, RngCore};
+
+use super::{Extracted, World};
 
 /// Random numbers that are the same in every run (SplitMix64).
 pub struct FixedRng(pub u64);
@@ -153,4 +155,24 @@ pub fn file(content: &str) -> Subject {
         executable: BTreeSet::new(),
         command: Some(vec!["deploy".to_owned(), "app.yaml".to_owned()]),
     })
+}
+
+impl World {
+    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, commits: Option<&Extracted>) -> Body {
+        let Proposal { documents, facts, identities, sponsor, subject, text, .. } =
+            self.proposal("search/production", subject, commits);
+        let (targets, revision) = (self.change(change).rejected_on(), self.revision(change));
+        let change = change.clone();
+        Body::NewRevision(NewRevision {
+            change,
+            documents,
+            facts,
+            identities,
+            revision,
+            sponsor,
+            subject,
+            targets,
+            text,
+        })
+    }
 }

@@ -2,6 +2,7 @@
 
 mod count;
 mod decide;
+mod delegated;
 mod explain;
 mod parse;
 mod situations;

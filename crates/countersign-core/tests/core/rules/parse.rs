@@ -390,6 +390,10 @@ fn schema_that_rules_see() {
           // Whether it passed by nothing but workloads that the change itself steers: it edits their workflow.
           self_made: {},
         },
+        findings: {
+          // How many findings about the change's targets nobody has answered in time. Never asked of a rollback.
+          overdue: Long,
+        },
         freeze: {
           // Whether a freeze holds for the target now, also one that the change may pass. What may not is stopped whatever rules say.
           active: Bool,

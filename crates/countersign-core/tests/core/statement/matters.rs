@@ -45,3 +45,19 @@ pub fn matters() -> Vec<Statement> {
         of(revocation(Holder::Gate(gate()))),
     ]
 }
+
+/// What people say in their own streams.
+pub fn of_people() -> Vec<Body> {
+    vec![
+        Body::Away(Away { from: Some(START), until: START.plus_secs(60) }),
+        Body::Back(Back { away: [Digest::of("away")].into() }),
+        Body::Delegation(Delegation {
+            from: Some(START),
+            role: "group:payments".parse().unwrap(),
+            targets: targets(&["checkout/production", "search/staging"]),
+            to: id("linus"),
+            until: START.plus_secs(60),
+        }),
+        Body::DelegationEnd(DelegationEnd { delegation: Digest::of("delegation"), of: id("ada"), to: id("linus") }),
+    ]
+}

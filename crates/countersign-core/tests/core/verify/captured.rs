@@ -59,7 +59,7 @@ fn a_backdated_statement_is_found() {
         let last = drafts.len() - 1;
         drafts[last].admitted_at = drafts[last].admitted_at.plus_secs(-1_800);
     });
-    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 67: leaf 67: it was admitted before the leaf that it follows");
+    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 71: leaf 71: it was admitted before the leaf that it follows");
     // To where it would fit by its time: its signer had seen what came after.
     let evidence = world.resealed(|drafts| {
         let mut last = drafts.pop().unwrap();
@@ -69,7 +69,7 @@ fn a_backdated_statement_is_found() {
     assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 3: leaf 3: it names a checkpoint that was not there yet");
     // And nothing comes from the future.
     let report = verify(&world.trust, &world.evidence(), world.now.plus_secs(-3_600));
-    assert_snapshot!(broken(&report), @"statements at 66: leaf 66: by its time, 2026-04-02T01:00:00Z, this machine's clock is 1 h behind the log's");
+    assert_snapshot!(broken(&report), @"statements at 70: leaf 70: by its time, 2026-04-02T01:00:00Z, this machine's clock is 1 h behind the log's");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn lively() -> World {
     let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
     let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
     let text = world.reason("ada has asked for another owner");
-    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, text, what: found.what })).unwrap();
+    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, seen: None, text, what: found.what })).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     for name in ["barbara-2", "mallory-2"] {
         world.spare(name);
@@ -97,6 +97,10 @@ fn lively() -> World {
     world.recover("ada", &["ada", "grace"], &[("mallory", "mallory-2")]).unwrap();
     let freeze = world.freeze("grace", Scope::default(), 1).unwrap();
     world.thaw(&["grace"], freeze).unwrap();
+    let delegation = world.delegate("grace", "senior", "linus", 7).unwrap();
+    world.end_delegation("linus", ("grace", "linus"), delegation).unwrap();
+    let away = world.away("grace", 7).unwrap();
+    world.back("grace", [away]).unwrap();
     world
 }
 
@@ -303,12 +307,12 @@ fn a_copy_that_does_not_reach_the_pinned_checkpoint_is_refused() {
     world.propose("linus", "search/production");
     let newer = world.evidence();
     let pinned = |note: &str| Trust { checkpoint: Some(note.to_owned()), ..world.trust.clone() };
-    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 66 leaves, and the trust file pins a checkpoint of 67: this is an older copy, or the log went back");
+    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 70 leaves, and the trust file pins a checkpoint of 71: this is an older copy, or the log went back");
     assert!(verify(&pinned(&older.checkpoint), &newer, world.now).holds());
     let size = older.leaves.len() as u64;
     let other = Checkpoint { origin: ORIGIN.to_owned(), size, root: Hash::leaf(b"another") };
     let other = world.log_key.sign(&other).unwrap();
-    assert_snapshot!(broken(&verify(&pinned(&other), &newer, world.now)), @"leaves nowhere: its first 66 leaves hash to DIGEST, and the trust file pins DIGEST");
+    assert_snapshot!(broken(&verify(&pinned(&other), &newer, world.now)), @"leaves nowhere: its first 70 leaves hash to DIGEST, and the trust file pins DIGEST");
 }
 
 #[test]
@@ -331,7 +335,7 @@ fn another_log_key_or_origin_or_genesis_is_not_the_pinned_one() {
 fn an_empty_or_cut_off_copy_is_broken() {
     let world = lively();
     let empty = Evidence { checkpoint: world.checkpoint(), ..Evidence::default() };
-    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 66 is missing");
+    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 70 is missing");
     assert!(!check(&world, &Evidence::default()).holds());
     let mut cut = world.evidence();
     let (last, _) = cut.leaves.pop_last().unwrap();

@@ -420,13 +420,8 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let draft = Draft::read(file)?;
     let session = global.session()?;
     let lines = draft.lines(gate_record(&session.log.client, &draft.registration)?.as_ref());
+    submit::not_twice(&draft.envelope, &session.speaker.hand)?;
     submit::announce(&session.speaker, &lines);
-    let mine = session.speaker.hand.fingerprint();
-    let by_me = draft.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == mine);
-    if by_me {
-        return Err(CliError::new("already-signed", "this key has already signed it")
-            .hint("a second person signs it: pass their --key"));
-    }
     let mut signatures = draft.envelope.signatures().to_vec();
     signatures.push(session.speaker.hand.sign(draft.envelope.payload())?);
     let both = Envelope::new(draft.envelope.payload(), signatures)

@@ -111,7 +111,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let now = clock::now();
     let preview = Preview::of(kind, targets.clone(), Documents::default(), subject, facts)?;
     let change = preview.change(by.as_ref().unwrap_or(&somebody()?), &state.governance.catalog, now)?;
-    let explained = Explained::standing(&state, &change, &state.disabled(now), now)?;
+    let explained = Explained::standing(&state, &change, &state.presence(now), now)?;
     let told = Told { kind, targets, by, about };
     match global.format {
         Format::Json => output::json(&told.to_json(&explained))?,
@@ -182,6 +182,7 @@ impl Told {
             anstream::println!("    because: {}", printable(&rule.because));
         }
         explained.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
+        explained.explanation.steps.iter().for_each(|line| anstream::println!("  {line}"));
         show::not_applicable(explained.decision.not_applicable);
     }
 
@@ -193,6 +194,7 @@ impl Told {
             "outcome": explained.decision.outcome,
             "rules": explained.explanation.rules.iter().map(rule).collect::<Vec<_>>(),
             "enough": explained.explanation.enough,
+            "steps": explained.explanation.steps,
             "not_applicable": explained.decision.not_applicable,
         })
     }
@@ -217,6 +219,7 @@ fn missing(obligation: &Obligation) -> Value {
     json!({
         "what": obligation.missing,
         "who": obligation.who,
+        "notes": obligation.notes,
         "more": obligation.more,
         "or": obligation.or.iter().map(missing).collect::<Vec<_>>(),
     })

@@ -19,6 +19,7 @@ use countersign_core::{
     decision::Outcome,
     explain,
     ids::ChangeId,
+    presence::Presence,
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
@@ -119,7 +120,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
     match decision.outcome {
         Outcome::Allow => {}
         Outcome::Deny => {
-            let explanation = explain::explain(&decision, &state, &change, &BTreeSet::new(), now)?;
+            let explanation = explain::explain(&decision, &state, &change, &Presence::default(), now)?;
             return Err(DeskError::Denied(Box::new(Judged { decision, explanation, handed: Vec::new() })));
         }
     }

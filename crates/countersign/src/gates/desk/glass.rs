@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     admit,
     change::{Change, PermitRecord},
-    freeze,
+    explain, freeze,
     glass::{self, Broken, GLASS_SECS},
     ids::{ActorId, Nonce, Target},
     permit,
@@ -44,6 +44,21 @@ impl Desk {
         Ok(glass::needed_by_copy(&governance, targets, age))
     }
 
+    /// Governance, with what stands about everybody who revoked a key or whose key was revoked: whoever is named as entitled has to be
+    /// able to sign.
+    fn state_with_everybody(&self) -> Result<State, DeskError> {
+        let mut state = State::part(self.governance()?);
+        let known = self.runtime.block_on(records::know_everybody(&*self.follower.store(), &mut state));
+        known.map_err(|error| self.follower.recorded(error.into()))?;
+        Ok(state)
+    }
+
+    /// How many could open these targets in an emergency.
+    pub fn entitled(&self, targets: &BTreeSet<Target>, now: Time) -> Result<usize, DeskError> {
+        let state = self.state_with_everybody()?;
+        Ok(explain::able(&state, glass::entitled(&state.governance, targets, now), now).len())
+    }
+
     /// Opens for what people signed in an outage, over what this gate drew at `drawn`.
     pub fn open_glass(
         &self,
@@ -67,9 +82,15 @@ impl Desk {
                 "glass-expiry",
                 format!("it is to hold until {}, and what the gate drew is good until {latest}", said.expires_at),
             )
+            .hint("push without it: what is refused prints what this gate draws now, and that is signed anew")
             .into());
         }
-        let mut state = State::part(self.governance()?);
+        if now > said.expires_at {
+            return Err(Refusal::forbidden("glass-expiry", format!("its time was over at {}", said.expires_at))
+                .hint("push without it: what is refused prints what this gate draws now, and that is signed anew")
+                .into());
+        }
+        let mut state = self.state_with_everybody()?;
         self.obey_revocations(&mut state, now)?;
         let blobs = glass.blobs();
         let blob = |digest: &Digest| blobs.get(digest).cloned();
@@ -86,7 +107,7 @@ impl Desk {
         let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
         let broken = record.broken.clone().ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&change.targets, now)?;
-        admit::enough_broke(&state.governance, said, broken.by.len(), needed, now)?;
+        admit::enough_broke(&state, said, broken.by.len(), needed, now)?;
         self.goes_over_all(&mut state, &change, &broken, now)?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;

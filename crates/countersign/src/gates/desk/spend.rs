@@ -3,7 +3,7 @@
 //!
 //! Invariant: by this machine's own journal a permit opens once and a change happens once, whatever the log says of them.
 
-use std::{path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use countersign_core::{
     change::{Change, PermitRecord},
@@ -38,27 +38,37 @@ pub fn unspent(past: &Past, permit: &Digest) -> Result<(), Refusal> {
         .hint("try again without it, so that a new one is asked for"))
 }
 
-/// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so.
+/// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so. Of
+/// several moves, one after the other, each is by other changes: a change happens once.
 /// Where it is for one process alone, `by` is that one; `leaves` is what it was judged by.
 pub fn reserve(
     journal: &mut Journal,
-    openings: &[Opening],
-    transition: &Transition,
+    moves: &[(&[Opening], &Transition)],
     by: Option<&Process>,
     leaves: Option<u64>,
     now: Time,
 ) -> Result<Vec<Reservation>, DeskError> {
-    for opening in openings {
-        unspent(journal, &opening.permit().statement)?;
-        if journal.has_landed(&opening.change().id) {
-            return Err(happened(&opening.change().id).into());
+    let mut before: BTreeSet<&ChangeId> = BTreeSet::new();
+    for (openings, _) in moves {
+        for opening in *openings {
+            unspent(journal, &opening.permit().statement)?;
+            if journal.has_landed(&opening.change().id) || before.contains(&opening.change().id) {
+                return Err(happened(&opening.change().id).into());
+            }
         }
+        before.extend(openings.iter().map(|opening| &opening.change().id));
     }
-    let reservations: Vec<Reservation> = openings.iter().map(|opening| reservation(opening, transition)).collect();
-    let known = match by {
-        Some(process) => journal.reserved_for(transition, process, now),
-        None => journal.reserved(transition, now),
+    let of_move = |(openings, transition): &(&[Opening], &Transition)| {
+        openings.iter().map(|opening| reservation(opening, transition)).collect::<Vec<_>>()
     };
+    let reservations: Vec<Reservation> = moves.iter().flat_map(of_move).collect();
+    let known: Vec<Reservation> = moves
+        .iter()
+        .flat_map(|(_, transition)| match by {
+            Some(process) => journal.reserved_for(transition, process, now),
+            None => journal.reserved(transition, now),
+        })
+        .collect();
     let new = reservations.iter().filter(|reservation| !known.contains(reservation));
     let reserved = |reservation: &Reservation| Event::Reserved {
         reservation: reservation.clone(),
@@ -71,6 +81,42 @@ pub fn reserve(
         journal.write_all(events)?;
     }
     Ok(reservations)
+}
+
+/// Refuses a rollback where this gate has let something go to one of its targets since, and the log does not have how that ended: what
+/// landed last is then not what the log says, and something else would be taken back on one signature.
+///
+/// ```text
+///  in production       A  B  C
+///  by the log          A  B       the server withholds how C ended
+///  a "rollback" to A   takes B back, which is not the last, and leaves C
+/// ```
+///
+/// What people broke the glass for goes all the same: they say so, and several look at it.
+pub fn nothing_withheld(past: &Past, desk: &Desk, openings: &[Opening]) -> Result<(), DeskError> {
+    let rollbacks = || openings.iter().filter(|opening| opening.permit().rollback && opening.permit().broken.is_none());
+    if rollbacks().next().is_none() {
+        return Ok(());
+    }
+    for (reservation, ..) in past.unreported() {
+        let is_about = |opening: &Opening| {
+            opening.permit().statement != reservation.permit
+                && !opening.change().targets.is_disjoint(&reservation.targets)
+        };
+        if rollbacks().any(is_about) && !has_ended(desk, &reservation)? {
+            let short = reservation.change.short();
+            return Err(Refusal::forbidden(
+                "outcome-withheld",
+                format!("this gate has let change {short} go there, and the log does not have how that ended: what landed last is not known"),
+            )
+            .hint(
+                "push again in a moment; if it stays so, tell whoever runs the server that what this gate reported is not in the log. \
+                 In an emergency: countersign break-glass CHANGE",
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 fn reservation(opening: &Opening, transition: &Transition) -> Reservation {
@@ -247,16 +293,20 @@ pub fn unseen(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Resul
     let mut unseen = Vec::new();
     for unreported in unreported {
         let (reservation, ..) = &unreported;
-        let change = desk.change(&reservation.change)?;
-        // Of a permit that was lost when the log was restored nothing can be told.
-        let permits = || change.iter().flat_map(|change| &change.permits);
-        let is_lost = desk.epoch().is_some() && !permits().any(|permit| permit.statement == reservation.permit);
-        let ended = |permit: &PermitRecord| permit.outcome.is_some() && !permit.is_running();
-        if is_lost || permits().filter(|permit| permit.statement == reservation.permit).any(ended) {
+        if has_ended(desk, reservation)? {
             Journal::open(journal)?.write(Event::Reported { permit: reservation.permit })?;
         } else {
             unseen.push(unreported);
         }
     }
     Ok(unseen)
+}
+
+/// Whether the copy of the log has how it ended. Of a permit that was lost when the log was restored nothing can be told.
+fn has_ended(desk: &Desk, reservation: &Reservation) -> Result<bool, DeskError> {
+    let change = desk.change(&reservation.change)?;
+    let permits = || change.iter().flat_map(|change| &change.permits);
+    let is_lost = desk.epoch().is_some() && !permits().any(|permit| permit.statement == reservation.permit);
+    let ended = |permit: &PermitRecord| permit.outcome.is_some() && !permit.is_running();
+    Ok(is_lost || permits().filter(|permit| permit.statement == reservation.permit).any(ended))
 }

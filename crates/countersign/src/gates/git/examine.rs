@@ -109,6 +109,11 @@ impl Push<'_> {
                 // On a branch of its own: what was pushed may have work in it that lies nowhere else.
                 refused.command(format!("git switch -c land {tip} && git merge --no-ff {head}"))
             }
+            NotALanding::DeltaDiffers { .. } if self.stands_on_more(named) => refused
+                .note(format!("it stands on {}, which the branch does not have: that lands first", named.base.short()))
+                .command(format!("git push origin {}:{}", named.base.short(), shell_word(self.branch.short())))
+                .note("or make all of it the next revision:")
+                .command(format!("countersign revise {} {}", named.change.short(), self.range(&self.new))),
             NotALanding::DeltaDiffers { .. }
             | NotALanding::UnreviewedCommits { .. }
             | NotALanding::EmptyCommit { .. }
@@ -121,6 +126,11 @@ impl Push<'_> {
             | NotALanding::Octopus { .. }
             | NotALanding::NotFastForward { .. } => refused,
         }
+    }
+
+    /// Whether a change starts from a commit that is new to the branch: whatever that brings has to land, too.
+    fn stands_on_more(&self, named: &Named<'_>) -> bool {
+        self.repository.range(&self.old, named.base, 1).is_ok_and(|commits| !commits.is_empty())
     }
 
     fn facts(&self, named: &Named<'_>) -> Result<(GitFacts, Identities), GateError> {
@@ -153,8 +163,9 @@ impl Push<'_> {
     /// What the paths of the push reach. All of them have to be mapped.
     pub fn targets(&self) -> Result<BTreeSet<Target>, GateError> {
         let paths = delta::touched(&self.repository.diff(&self.old, &self.new)?);
-        let reached = self.branch.reached(paths.iter().map(place));
+        let mut reached = self.branch.reached(paths.iter().map(place));
         if reached.unmapped.is_empty() {
+            reached.targets.extend(led(self.repository, self.branch, &self.new, &paths)?);
             return Ok(reached.targets);
         }
         let named: Vec<&str> = reached.unmapped.iter().copied().take(NAMED_PATHS).collect();
@@ -215,6 +226,21 @@ impl Push<'_> {
         }
         Ok(())
     }
+}
+
+/// What a move to this commit reaches by symbolic links besides: all of the branch's where nobody can tell.
+pub(super) fn led(
+    repository: &Repository,
+    branch: &Branch,
+    new: &Oid,
+    paths: &[TouchedPath],
+) -> Result<BTreeSet<Target>, GitError> {
+    let led = facts::led(repository, new, paths)?;
+    if led.unknown {
+        return Ok(branch.targets().cloned().collect());
+    }
+    let places = led.paths.iter().map(|led| if led.below { Place::Folder(&led.path) } else { Place::File(&led.path) });
+    Ok(branch.reached(places).targets)
 }
 
 pub(super) fn place(touched: &TouchedPath) -> Place<'_> {

@@ -74,7 +74,9 @@ fn reached(gate: &GitGate, record: &GateRecord, branch: &str, from: &Oid, to: Op
         let Some(to) = to else { return Ok(BTreeSet::new()) };
         let repository = Repository::in_hook(&gate.repository, to, &gate.repository.join(FOLDER))?;
         let paths = delta::touched(&repository.diff(from, to)?);
-        Ok(branch.reached(paths.iter().map(examine::place)).targets)
+        let mut targets = branch.reached(paths.iter().map(examine::place)).targets;
+        targets.extend(examine::led(&repository, branch, to, &paths)?);
+        Ok(targets)
     };
     let guarded = |targets: BTreeSet<Target>| -> BTreeSet<Target> {
         targets.into_iter().filter(|target| record.targets.contains(target)).take(MAX_TARGETS).collect()

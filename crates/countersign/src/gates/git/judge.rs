@@ -172,7 +172,19 @@ impl Judge<'_> {
             openings.push(self.permit(change)?);
         }
         self.covers(&openings, needed)?;
-        self.again(openings)
+        if openings.len() < 2 { Ok(openings) } else { self.again(openings) }
+    }
+
+    /// Whether what was found lets the push go here and now, and no more has to be said.
+    pub fn is_ready(&self, found: &Found) -> bool {
+        let mut missing = found.targets.clone();
+        for change in &found.changes {
+            // What is wrong with it is said when it is asked for.
+            if !change.targets.is_disjoint(&missing) && self.goes(change).unwrap_or(false) {
+                missing.retain(|target| !change.targets.contains(target));
+            }
+        }
+        missing.is_empty()
     }
 
     /// Whether the rules let a change go, here and now, if this push lands it.
@@ -204,10 +216,7 @@ impl Judge<'_> {
 
     /// Opens all of them by one state of the log. While a later permit was asked for the copy has moved on, and with it the
     /// earlier changes may have.
-    fn again(&self, openings: Vec<Opening>) -> Result<Vec<Opening>, GateError> {
-        if openings.len() < 2 {
-            return Ok(openings);
-        }
+    pub fn again(&self, openings: Vec<Opening>) -> Result<Vec<Opening>, GateError> {
         openings.iter().map(|opening| self.open_permit(&opening.change().id, &opening.permit().statement)).collect()
     }
 

@@ -40,6 +40,7 @@ mod remarks;
 pub mod report;
 pub mod shadow;
 mod shut;
+mod stack;
 pub mod standing;
 pub mod status;
 pub mod transaction;

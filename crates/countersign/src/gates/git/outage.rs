@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
-    glass::{self, GLASS_SECS},
+    glass::GLASS_SECS,
     subject::{GitTransition, Transition},
 };
 use countersign_ledger::{Envelope, Time};
@@ -30,7 +30,8 @@ use crate::{
 /// `git push -o countersign-break-glass=BASE64`: what `countersign break-glass --at …` wrote.
 pub const GLASS_OPTION: &str = "countersign-break-glass=";
 
-const MAX_CHARS: usize = 64 * 1024;
+/// As much as git takes in one push option.
+pub const MAX_CHARS: usize = 65_000;
 
 pub fn kept(gate: &GitGate) -> Kept {
     Kept::of(&gate.repository.join(FOLDER))
@@ -41,12 +42,19 @@ pub(super) fn take(gate: &GitGate, options: &[String]) -> Result<Vec<Envelope>, 
     let mut brought = Vec::new();
     let given = options.iter().filter_map(|option| option.strip_prefix(GLASS_OPTION));
     for text in given {
-        let bytes = if text.len() > MAX_CHARS { None } else { STANDARD.decode(text).ok() };
-        let bytes = bytes.ok_or_else(|| {
+        if text.len() > MAX_CHARS {
+            let said =
+                format!("{GLASS_OPTION} has {} characters, and a push takes {MAX_CHARS} at the most", text.len());
+            return Err(Refused::new("malformed-break-glass", said)
+                .note("whoever may write to this gate hands it the file, on its machine; then push without it:")
+                .command("countersign gate break-glass REPO FILE")
+                .into());
+        }
+        let bytes = STANDARD.decode(text).map_err(|_| {
             Refused::new("malformed-break-glass", format!("{GLASS_OPTION} is no such file in base64"))
                 .note("it is the file that `countersign break-glass --at …` wrote:")
                 .command(format!("git push -o {GLASS_OPTION}$(base64 -w0 FILE) origin HEAD:BRANCH"))
-                .note("where it is too long for that, its gate's owner hands it over:")
+                .note("or whoever may write to this gate hands it the file, on its machine; then push without it:")
                 .command("countersign gate break-glass REPO FILE")
         })?;
         let glass = Glass::read(&bytes).map_err(|refusal| Refused::of(&refusal))?;
@@ -96,7 +104,8 @@ fn open(
     let gate = push.gate;
     let (nonce, at) = gate.journal()?.drawn(transition, clock()).ok_or_else(|| {
         Refused::new("not-drawn", "this gate has drawn nothing for this push within the last hour")
-            .note("push without it: what is refused prints what this gate draws now, and that is signed anew")
+            .note("push without it: what is refused prints what this gate draws now, and that is signed anew:")
+            .command(format!("git push origin HEAD:{}", shell_word(push.branch.short())))
     })?;
     let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
         crate::gates::desk::DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
@@ -109,7 +118,8 @@ fn open(
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
     let openings = [opening];
-    let reserved = spend::reserve(&mut journal, &openings, transition, Some(&gate.caller), None, clock())?;
+    let reserved =
+        spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), None, clock())?;
     let by = openings.iter().filter_map(|opening| opening.permit().broken.as_ref()).flat_map(|broken| broken.by.keys());
     let by: Vec<&str> = by.map(|person| person.as_str()).collect();
     eprintln!(
@@ -141,9 +151,8 @@ fn lines(
     let gate = push.gate;
     let Transition::Git(moved) = transition else { return Ok(None) };
     let targets = push.targets()?;
-    let governance = desk.governance()?;
     let needed = desk.needed_without_the_log(&targets, now)?;
-    if glass::entitled(&governance, &targets, now).len() < needed {
+    if desk.entitled(&targets, now)? < needed {
         return Ok(None);
     }
     let (checkpoint, epoch) = desk.in_front_of()?;

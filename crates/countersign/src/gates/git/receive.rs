@@ -14,7 +14,7 @@ use super::{
     pusher,
     refused::Refused,
     shadow::{self, Shadow},
-    standing,
+    stack, standing,
     transaction::transition,
     watch,
 };
@@ -180,9 +180,9 @@ fn judge(
         desk.applied_by(who);
     }
     tell_checked(&mut desk);
-    let (reserved, unreported, drawn) = {
+    let (unreported, drawn) = {
         let journal = gate.journal()?;
-        (journal.reserved(&transition, clock()), journal.unreported(), journal.drawn(&transition, clock()))
+        (journal.unreported(), journal.drawn(&transition, clock()))
     };
     desk.has_drawn(drawn.map(|(nonce, _)| nonce));
     // What people signed while the log was away: it has to have that before it is told what came of it.
@@ -191,10 +191,21 @@ fn judge(
     let _ = spend::report(&gate.journal_path(), &desk, unreported);
     let _ = findings::raise(gate, &desk, clock());
     for _ in 0..MAX_ATTEMPTS {
-        let mut judge =
-            Judge { push: &push, desk: &mut desk, transition: &transition, clock, brought: &Brought::new() };
-        let openings = openings(&mut judge, &given, &reserved)?;
-        if let Some(reservations) = reserve(&judge, &openings)? {
+        let brought = Brought::new();
+        // A permit that is given is for the whole of it.
+        let steps = if given.is_empty() { stack::steps(&push, &desk)? } else { vec![stack::Step::whole(&push)] };
+        if steps.len() > 1 {
+            stack::ready(&steps, &mut desk, clock, &brought)?;
+        }
+        let mut opened = Vec::with_capacity(steps.len());
+        for step in &steps {
+            let reserved = gate.journal()?.reserved(&step.transition, clock());
+            opened.push(openings(&mut step.judge(&mut desk, clock, &brought), &given, &reserved)?);
+        }
+        if steps.len() > 1 {
+            opened = stack::again(&steps, opened, &mut desk, clock, &brought)?;
+        }
+        if let Some(reservations) = reserve(&steps, &opened, &push, &mut desk, clock)? {
             // The hook ends here, and everything is written. To take the copy and thousands of people apart in good order would
             // only keep whoever pushed waiting.
             std::mem::forget(desk);
@@ -282,22 +293,38 @@ fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) 
 ///
 /// Each permit was judged when it came, and the server may have taken its time since, with stops handed over and
 /// cosignatures grown old: what counts is how all of it stands here and now.
-fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reservation>>, GateError> {
-    let mut journal = judge.push.gate.journal()?;
-    if !judge.desk.is_current()? {
+fn reserve(
+    steps: &[stack::Step<'_>],
+    opened: &[Vec<Opening>],
+    push: &Push<'_>,
+    desk: &mut Desk,
+    clock: Clock<'_>,
+) -> Result<Option<Vec<Reservation>>, GateError> {
+    let mut journal = push.gate.journal()?;
+    if !desk.is_current()? {
         return Ok(None);
     }
-    for opening in openings {
-        judge.still_opens(opening)?;
+    let brought = Brought::new();
+    for (step, openings) in steps.iter().zip(opened) {
+        let judge = step.judge(desk, clock, &brought);
+        openings.iter().try_for_each(|opening| judge.still_opens(opening))?;
     }
-    if !judge.desk.is_current()? {
+    if !desk.is_current()? {
         return Ok(None);
     }
-    let Push { gate, branch, old, .. } = judge.push;
+    for openings in opened {
+        spend::nothing_withheld(&journal, desk, openings).map_err(|error| match error {
+            DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+            other => other.into(),
+        })?;
+    }
+    let Push { gate, branch, old, .. } = push;
     begins_at_the_tip(gate, &branch.branch, old)?;
     // For the process that judged it, which asks again before it moves the branch.
-    let (by, leaves) = (Some(&gate.caller), Some(judge.desk.leaves()?));
-    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, by, leaves, (judge.clock)())?))
+    let (by, leaves) = (Some(&gate.caller), Some(desk.leaves()?));
+    let moves = opened.iter().zip(steps).map(|(openings, step)| (openings.as_slice(), &step.transition));
+    let moves: Vec<_> = moves.collect();
+    Ok(Some(spend::reserve(&mut journal, &moves, by, leaves, clock())?))
 }
 
 /// Permits from push options, none of which was used before.

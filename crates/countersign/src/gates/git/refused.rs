@@ -9,7 +9,7 @@ use countersign_audit::misleads;
 use countersign_core::{
     decision::RuleStatus,
     explain::{Explained, ExplainedRule, Obligation},
-    ids::{ActorId, ChangeId},
+    ids::ChangeId,
     refusal::Refusal,
     subject::quoted,
 };
@@ -111,7 +111,9 @@ impl Refused {
         refused = refused.say_command(&mut last);
         let standard = denied.explanation.standard.clone();
         let rollback = denied.explanation.rollback.clone();
-        denied.explanation.for_example().into_iter().chain(standard).chain(rollback).fold(refused, Self::note)
+        let steps = denied.explanation.steps.clone();
+        let notes = denied.explanation.for_example().into_iter().chain(standard).chain(rollback).chain(steps);
+        notes.fold(refused, Self::note)
     }
 
     fn say_command(self, command: &mut Option<String>) -> Self {
@@ -178,7 +180,7 @@ fn who(obligation: &Obligation) -> String {
     if obligation.who.is_empty() {
         return "nobody can at present; tell those who run Countersign".to_owned();
     }
-    let named: Vec<&str> = obligation.who.iter().map(ActorId::as_str).collect();
+    let named = obligation.named();
     match obligation.more {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),

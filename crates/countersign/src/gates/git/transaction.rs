@@ -90,7 +90,7 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
             }
             Movement::From(old, new) => {
                 let transition = transition(gate, update, old.clone(), new.clone());
-                let reserved = newest(journal.reserved_for(&transition, &gate.caller, now));
+                let reserved = newest(reserved(&journal, &transition, gate, now));
                 if reserved.is_empty() && watched(Some(new)) {
                     continue;
                 }
@@ -135,7 +135,16 @@ fn newest(reservations: Vec<Reservation>) -> Vec<Reservation> {
 /// Whether this very push was judged, and its permits have run out since: another hook took its time.
 fn took_too_long(journal: &Journal, transition: &Transition, gate: &GitGate) -> bool {
     let begin = Time::from_unix_millis(0);
-    !journal.reserved_for(transition, &gate.caller, begin).is_empty()
+    !reserved(journal, transition, gate, begin).is_empty()
+}
+
+/// What this process has judged: this very move, or moves one after the other that lead there.
+fn reserved(journal: &Journal, transition: &Transition, gate: &GitGate, now: Time) -> Vec<Reservation> {
+    let reserved = journal.reserved_for(transition, &gate.caller, now);
+    match transition {
+        Transition::Git(moved) if reserved.is_empty() => journal.reserved_way(moved, &gate.caller, now),
+        Transition::Git(_) | Transition::Apply(_) => reserved,
+    }
 }
 
 fn too_late(reference: &str, what: &str) -> GateError {

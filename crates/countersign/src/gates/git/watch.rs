@@ -125,6 +125,10 @@ fn reaches_only_watched(gate: &GitGate, branch: &Branch, from: &Oid, to: &Oid) -
     if arriving.len() > MAX_COMMITS || !only_watched(from, to)? {
         return Ok(false);
     }
+    let led = examine::led(&repository, branch, to, &delta::touched(&repository.diff(from, to)?))?;
+    if !led.iter().all(|target| branch.watch.contains(target)) {
+        return Ok(false);
+    }
     for id in &arriving {
         // What a merge brings of its other parents, their own commits tell.
         let commit = repository.commit(id)?;
@@ -193,6 +197,7 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
     let push = Push { gate, repository: &repository, branch, old: met.from.clone(), new: met.to.clone() };
     let paths = delta::touched(&repository.diff(&met.from, &met.to)?);
     met.targets = branch.reached(paths.iter().map(examine::place)).targets;
+    met.targets.extend(examine::led(&repository, branch, &met.to, &paths)?);
     let desk = gate.desk()?;
     let governance = desk.governance()?;
     let range = Range {

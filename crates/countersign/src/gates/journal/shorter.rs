@@ -51,15 +51,26 @@ pub(super) fn kept(events: &[Event]) -> Vec<Event> {
             | Event::Answered { .. } => {}
         }
     }
+    // Of moves that were let through one after the other, the branch may be at the end of all.
+    let mut reached: BTreeSet<(&str, &Oid)> = tips.iter().filter_map(|(at, (tip, _))| Some((*at, (*tip)?))).collect();
+    let steps = || {
+        let through = reservations.values().filter(|reservation| let_through.contains(&reservation.permit));
+        through.filter_map(|reservation| match &reservation.transition {
+            Transition::Git(moved) => Some(moved),
+            Transition::Apply(_) => None,
+        })
+    };
+    for _ in steps() {
+        let next: Vec<_> = steps().filter(|moved| reached.contains(&(moved.reference.as_str(), &moved.old))).collect();
+        reached.extend(next.into_iter().map(|moved| (moved.reference.as_str(), &moved.new)));
+    }
     let is_needed = |permit: &Digest| {
         let reservation = reservations.get(permit);
         let recent = reservation.is_some_and(|r| r.expires_at.plus_secs(REMEMBERED_SECS) >= now);
         // It may be what moves a branch that has not been looked at since.
         let may_have_moved = let_through.contains(permit)
             && reservation.is_some_and(|reservation| match &reservation.transition {
-                Transition::Git(moved) => {
-                    tips.get(moved.reference.as_str()).is_some_and(|(tip, _)| *tip == Some(&moved.old))
-                }
+                Transition::Git(moved) => reached.contains(&(moved.reference.as_str(), &moved.old)),
                 Transition::Apply(_) => false,
             });
         // What the log is known to have, the gate's copy of it says.

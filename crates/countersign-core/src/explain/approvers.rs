@@ -1,0 +1,69 @@
+//! Who could approve what is missing.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Scene,
+    people::{Found, Wanted, asked},
+    words::how_to_approve,
+};
+use crate::{
+    decision::{Missing, RuleDecision},
+    ids::ActorId,
+    requirement::Role,
+};
+
+impl Scene<'_> {
+    /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
+    pub(super) fn approvers(
+        &self,
+        decided: &RuleDecision,
+        missing: &Missing,
+        role: &Role,
+        wanted: &Wanted<'_>,
+    ) -> Found {
+        let mut excluded = self.spoken();
+        excluded.extend(self.carried_by(decided));
+        let nearest = |but: &BTreeSet<&ActorId>| self.people.nearest(role, &asked(decided, missing), wanted, but);
+        let without: BTreeSet<&ActorId> = excluded.iter().copied().chain(&self.half).collect();
+        let found = nearest(&without);
+        if !found.who.is_empty() {
+            return found;
+        }
+        // Two of those who enrolled its maker are one, where there is nobody else.
+        if !self.half.is_empty() {
+            let found = nearest(&excluded);
+            if !found.who.is_empty() {
+                return found;
+            }
+        }
+        // Whoever rejected it could, after lifting that.
+        excluded.retain(|person| !self.rejected(person) || self.contributors().contains(person));
+        nearest(&excluded)
+    }
+
+    pub(super) fn rejected(&self, person: &ActorId) -> bool {
+        self.snapshot.rejected_by.contains(person) || self.snapshot.held_by.contains(person)
+    }
+
+    /// How somebody of these approves.
+    pub(super) fn how_to_approve(&self, found: &Found) -> String {
+        let how = how_to_approve(&self.snapshot.change, self.snapshot.material);
+        match found.who.iter().any(|person| self.rejected(person)) {
+            true => format!("{how} once they have lifted their rejection"),
+            false => how,
+        }
+    }
+
+    /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
+    pub(super) fn spoken(&self) -> BTreeSet<&ActorId> {
+        let mut spoken = self.contributors();
+        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
+        spoken.extend(&self.snapshot.rejected_by);
+        spoken.extend(&self.snapshot.held_by);
+        spoken.extend(&self.snapshot.cleared_by);
+        spoken.extend(self.snapshot.together.keys());
+        spoken.extend(&self.together);
+        spoken
+    }
+}

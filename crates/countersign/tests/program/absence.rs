@@ -1,0 +1,108 @@
+//! Away, and back; who stands in for whom: what people are told, and what a gate makes of it.
+
+use countersign_core::catalog::Level;
+
+use crate::world::World;
+
+const PAYMENTS: &str = "payments/production";
+
+fn people() -> [(&'static str, Level); 4] {
+    [("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard), ("dave", Level::Standard)]
+}
+
+/// A moment so many days from now, as people write it.
+fn in_days(days: i64) -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn ok(world: &World, who: &str, args: &[&str]) -> serde_json::Value {
+    let run = world.say(who, args);
+    assert_eq!(run.status, 0, "{args:?}: {run}");
+    run.json()
+}
+
+#[test]
+fn who_is_away_is_told_and_what_their_key_signs_counts_when_they_are_back() {
+    let world = World::new(&people());
+    world.edit("change", "payments/timeout", "30\n");
+    let change = world.propose("alice", &[PAYMENTS]);
+    let until = in_days(3);
+    ok(&world, "bob", &["away", "--until", &until]);
+    // Whoever looks for a senior is told.
+    let shown = world.say("alice", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains("bob (away until "), "{shown}");
+    let mine = ok(&world, "alice", &[])["mine"][0]["waits_on"].to_string();
+    assert!(mine.contains("away until"), "{mine}");
+    let covered = world.say("alice", &["coverage"]).json();
+    assert_eq!(covered["absent"], serde_json::json!(["bob"]), "{covered}");
+    let hangs = world.say("alice", &["coverage", "--at", &in_days(4), "--weeks", "1"]).json();
+    assert_eq!(hangs["absent"], serde_json::json!([]), "{hangs}");
+    // And so is bob, at his keyboard or who else has it.
+    assert!(ok(&world, "bob", &[])["away_until"].is_string());
+    assert!(ok(&world, "bob", &["whoami"])["away_until"].is_string());
+    let refused = world.say("bob", &["approve", &change, "--git", "work"]);
+    assert!(refused.status != 0 && refused.stderr.contains("countersign back"), "{refused}");
+    ok(&world, "bob", &["back"]);
+    let again = world.say("bob", &["back"]);
+    assert!(again.status != 0 && again.stderr.contains("no-absence"), "{again}");
+    world.approve("bob", &change);
+    let shown = world.say("alice", &["show", &change, "--format", "text"]);
+    assert!(!shown.stdout.contains("away until"), "{shown}");
+    // What is planned stands, until it is said that it does not.
+    ok(&world, "bob", &["away", "--from", &in_days(2), "--until", &until]);
+    let planned = world.say("bob", &["back"]);
+    assert!(planned.status != 0 && planned.stderr.contains("back --planned"), "{planned}");
+    let covered = world.say("alice", &["coverage", "--at", &in_days(2)]).json();
+    assert_eq!(covered["absent"], serde_json::json!(["bob"]), "{covered}");
+    ok(&world, "bob", &["back", "--planned"]);
+}
+
+#[test]
+fn a_delegate_opens_a_gate_by_the_delegators_role_until_it_ends() {
+    let world = World::governed(&people());
+    world.edit("change", "payments/timeout", "30\n");
+    let change = world.propose("alice", &[PAYMENTS]);
+    world.approve("dave", &change);
+    let until = in_days(7);
+    let delegated = ok(&world, "bob", &["delegate", "senior", "--to", "carol", "--until", &until]);
+    let id = delegated["delegation"].as_str().unwrap();
+    let shown = world.say("alice", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains("carol (by bob's delegation until "), "{shown}");
+    world.approve("carol", &change);
+    let shown = world.say("alice", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains("has senior by bob's delegation until "), "{shown}");
+    // It ends on the word of one of the two; who else tries is told whose it is.
+    assert!(ok(&world, "dave", &["delegations"])["delegations"].to_string().contains(id));
+    let other = world.say("dave", &["delegate", "--end", id]);
+    assert!(other.status != 0 && other.stderr.contains("bob or carol ends it"), "{other}");
+    ok(&world, "carol", &["delegate", "--end", id]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    assert_eq!(ok(&world, "dave", &["delegations"])["delegations"], serde_json::json!([]));
+    // Said again, carol has to look again: it does not reach back.
+    ok(&world, "bob", &["delegate", "senior", "--to", "carol", "--for", PAYMENTS, "--until", &until]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    ok(&world, "carol", &["take-back", &change]);
+    world.approve("carol", &change);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+    let bundle = world.say("alice", &["bundle", &change, "--out", "out.tar"]);
+    assert_eq!(bundle.status, 0, "{bundle}");
+    let verified = world.stage.run("verify --trust home/trust.json out.tar");
+    assert_eq!(verified.status, 0, "{verified}");
+}
+
+#[test]
+fn what_cannot_be_delegated_is_refused_with_what_would_be_right() {
+    let world = World::new(&people());
+    let refused = |who: &str, args: &[&str], words: &str| {
+        let run = world.say(who, args);
+        assert!(run.status != 0 && run.stderr.contains(words), "{args:?}: {run}");
+    };
+    let (soon, late) = (in_days(7), in_days(40));
+    refused("carol", &["delegate", "senior", "--to", "dave", "--until", &soon], "carol is no senior");
+    refused("bob", &["delegate", "senior", "--to", "bob", "--until", &soon], "delegated-to-oneself");
+    refused("bob", &["delegate", "senior", "--to", "carol", "--until", &late], "30 days at the most");
+    refused("bob", &["delegate", "policy", "--to", "carol", "--until", &soon], "group:NAME");
+    refused("bob", &["delegate", "--end", "abcdef123456"], "countersign delegations");
+    refused("bob", &["away", "--until", "2020-01-01"], "over-already");
+}
