@@ -654,6 +654,14 @@ impl Change {
         }
     }
 
+    /// Who rejected an earlier revision, which stands: it is theirs to look at what became of it.
+    pub fn look_again(&self) -> impl Iterator<Item = &ActorId> {
+        let now = self.current_ref();
+        self.standing_rejections()
+            .filter(move |rejection| Some(rejection.revision) != now)
+            .map(|rejection| &rejection.by)
+    }
+
     /// Rejections of this or an earlier revision that nobody has lifted, and that were not set aside for what it is now.
     pub fn standing_rejections(&self) -> impl Iterator<Item = &RejectionRecord> {
         let content = self.content().ok();

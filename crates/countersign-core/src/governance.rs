@@ -5,6 +5,7 @@
 //! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`, `issuers/NAME.json`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
+pub mod merge;
 pub mod newcomer;
 mod server;
 

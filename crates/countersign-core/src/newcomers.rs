@@ -87,6 +87,17 @@ pub(crate) fn would_not_count(governance: &Governance, snapshot: &Snapshot, now:
     governance.newcomers(now).filter(beside).map(|(id, _)| id.clone()).collect()
 }
 
+/// Whoever enrolled a newcomer whose change it is, while none of them has approved it: the first approval of theirs does not count.
+pub(crate) fn enrolled_its_maker(governance: &Governance, snapshot: &Snapshot, now: Time) -> BTreeSet<ActorId> {
+    if !snapshot.targets.iter().any(|view| view.production || view.target.is_governance()) {
+        return BTreeSet::new();
+    }
+    let approved = |person: &ActorId| snapshot.together.contains_key(person);
+    let made_it = governance.newcomers(now).filter(|(id, _)| snapshot.contributors.contains(*id));
+    let none_yet = made_it.filter(|(_, newcomer)| !newcomer.enrolled_by.iter().any(approved));
+    none_yet.flat_map(|(id, newcomer)| newcomer.enrolled_by.iter().filter(move |by| *by != id).cloned()).collect()
+}
+
 impl fmt::Display for Together {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { newcomer, enrolled_by, until } = self;

@@ -15,7 +15,7 @@ use countersign_core::{
     requirement::Carry,
     rules::{Rule, Rules},
     standard::{self, Standard},
-    statement::{Body, Statement},
+    statement::{Body, PublishedChange, Statement},
 };
 use countersign_ledger::{Digest, PublicKey};
 use serde_json::Value;
@@ -29,18 +29,38 @@ pub struct InForce {
     pub files: BTreeMap<String, Digest>,
 }
 
+/// A genesis or a publication, as it came into force.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Of a publication: the change that it put in force.
+    pub change: Option<&'a PublishedChange>,
+    /// The files that it replaced, as they were before.
+    pub before: &'a Replacements,
+    pub now: &'a InForce,
+}
+
 impl InForce {
     /// Follows the publications from the pinned genesis on.
     pub fn of(history: &[Published], genesis: &Digest) -> Result<Self, Refusal> {
-        Self::follow(history, genesis, None)
+        Self::follow(history, genesis, None, |_| {})
     }
 
     /// The same up to one that was in force once.
     pub fn up_to(history: &[Published], genesis: &Digest, last: &Digest) -> Result<Self, Refusal> {
-        Self::follow(history, genesis, Some(last))
+        Self::follow(history, genesis, Some(last), |_| {})
     }
 
-    fn follow(history: &[Published], genesis: &Digest, last: Option<&Digest>) -> Result<Self, Refusal> {
+    /// Follows them all, and tells each.
+    pub fn told(history: &[Published], genesis: &Digest, each: impl FnMut(Step<'_>)) -> Result<Self, Refusal> {
+        Self::follow(history, genesis, None, each)
+    }
+
+    fn follow(
+        history: &[Published],
+        genesis: &Digest,
+        last: Option<&Digest>,
+        mut each: impl FnMut(Step<'_>),
+    ) -> Result<Self, Refusal> {
         let broken = |why: String| {
             Refusal::malformed("history-broken", format!("what the server says was published does not hold: {why}"))
                 .hint("nothing was signed; tell whoever runs the server")
@@ -49,9 +69,11 @@ impl InForce {
         for published in history {
             let by = Digest::of(&published.statement);
             let statement = Statement::parse(published.statement.as_bytes())?;
-            let (parent, files) = match &statement.body {
-                Body::Genesis(genesis) => (None, genesis.files),
-                Body::Publication(publication) => (Some(publication.parent), publication.files),
+            let (parent, files, change) = match &statement.body {
+                Body::Genesis(genesis) => (None, genesis.files, None),
+                Body::Publication(publication) => {
+                    (Some(publication.parent), publication.files, publication.change.as_ref())
+                }
                 // It replaces nothing.
                 Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
                     continue;
@@ -65,13 +87,17 @@ impl InForce {
                 (Digest::of(&published.files) == *digest).then(|| published.files.clone().into_bytes())
             };
             let mut now = found.take().map(|before| before.files).unwrap_or_default();
+            let mut before = Replacements::new();
             for (path, digest) in read_manifest(&files, &list)? {
-                match digest {
-                    Some(digest) => now.insert(path, digest),
+                let old = match digest {
+                    Some(digest) => now.insert(path.clone(), digest),
                     None => now.remove(&path),
                 };
+                before.insert(path, old);
             }
-            found = Some(Self { by, files: now });
+            let now = Self { by, files: now };
+            each(Step { change, before: &before, now: &now });
+            found = Some(now);
             if last == Some(&by) {
                 return Ok(found.unwrap_or(Self { by, files: BTreeMap::new() }));
             }

@@ -144,6 +144,16 @@ impl Reading {
         presence
     }
 
+    /// Whether something else came into force since it was made, so that its author has to make it again.
+    pub fn is_overtaken(&self) -> bool {
+        match self.subject() {
+            Subject::Governance(governance) => {
+                self.change.status.is_open() && governance.parent != self.state.governance.record.in_force
+            }
+            Subject::Git(_) | Subject::Files(_) => false,
+        }
+    }
+
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
         view::view(&self.state, &self.change, &self.blobs, &self.presence(), self.now)

@@ -19,7 +19,7 @@ use countersign_core::{
     take::evidence_of,
     text::{CommentText, ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Fingerprint, Time};
 
 pub use self::emergency::emergency;
 use crate::wire::{
@@ -118,6 +118,7 @@ pub fn view(
                 together: (approval.revision == current)
                     .then(|| snapshot.together.get(&approval.by).map(ToString::to_string))
                     .flatten(),
+                revoked: revoked(state, &approval.by, &approval.key, now),
                 carries: approval.epoch == epoch
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
@@ -187,6 +188,17 @@ pub fn view(
         ai: snapshot.ai,
         decision,
         explanation,
+    })
+}
+
+/// What became of the key that somebody approved with, if it holds no more.
+fn revoked(state: &State, by: &ActorId, key: &Fingerprint, now: Time) -> Option<String> {
+    let (_, record) = state.people().find(|(id, _)| *id == by)?;
+    let revocation = record.revoked.get(key).filter(|revocation| revocation.takes(now))?;
+    let (who, at) = (&revocation.by, rfc3339(revocation.at));
+    Some(match revocation.until() {
+        Some(until) => format!("its key is suspended since {at} by {who}, until {} or for good", rfc3339(until)),
+        None => format!("its key was revoked at {at} by {who}"),
     })
 }
 

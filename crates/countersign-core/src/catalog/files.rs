@@ -37,11 +37,11 @@ use crate::{
 pub const SETTINGS: &str = "settings.json";
 const SYSTEMS: &str = "systems/";
 const GROUPS: &str = "groups/";
-const PEOPLE: &str = "people/";
+pub(crate) const PEOPLE: &str = "people/";
 pub const PROFILES: &str = "profiles/";
-const JSON: &str = ".json";
+pub(crate) const JSON: &str = ".json";
 /// In place of a group's name, which cannot begin so.
-const NO_GROUP: &str = "_";
+pub(crate) const NO_GROUP: &str = "_";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -24,14 +24,23 @@ impl Scene<'_> {
     ) -> Found {
         let mut excluded = self.spoken();
         excluded.extend(self.carried_by(decided));
-        let found = self.people.nearest(role, &asked(decided, missing), wanted, &excluded);
+        let nearest = |but: &BTreeSet<&ActorId>| self.people.nearest(role, &asked(decided, missing), wanted, but);
+        let without: BTreeSet<&ActorId> = excluded.iter().copied().chain(&self.half).collect();
+        let found = nearest(&without);
         if !found.who.is_empty() {
             return found;
+        }
+        // Two of those who enrolled its maker are one, where there is nobody else.
+        if !self.half.is_empty() {
+            let found = nearest(&excluded);
+            if !found.who.is_empty() {
+                return found;
+            }
         }
         // Whoever only rejected it could, after lifting that.
         let mut excluded = self.spoken_otherwise();
         excluded.extend(self.carried_by(decided));
-        self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
+        nearest(&excluded)
     }
 
     pub(super) fn rejected(&self, person: &ActorId) -> bool {

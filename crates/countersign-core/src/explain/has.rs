@@ -57,6 +57,18 @@ impl Scene<'_> {
     }
 
     pub(super) fn how_to_attest(&self, kind: &EvidenceKind) -> String {
+        let self_made = self
+            .snapshot
+            .evidence
+            .get(kind)
+            .is_some_and(|came| came.passed_by.is_empty() && !came.self_made_by.is_empty());
+        if self_made {
+            // The same workload would make the same again.
+            return format!(
+                "the file that steers who attests it stays out of this change, and goes in one of its own; then: {}",
+                how_to_attest(&self.snapshot.change, kind)
+            );
+        }
         match self.governance.is_some() && self.attesters(kind).is_empty() {
             true => format!(
                 "give a workload of the catalog `countersign/attests: {kind}`, then: countersign amend HOME --why REASON"

@@ -267,6 +267,10 @@ pub struct Scene<'a> {
     pub held_in: BTreeMap<(&'a ActorId, &'a ChangeId), bool>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
+    /// Of whom the first approval does not count: they enrolled a newcomer whose change it is.
+    pub half: BTreeSet<ActorId>,
+    /// Who rejected an earlier revision than the present one, so that it is theirs to look again.
+    pub look_again: BTreeSet<&'a ActorId>,
     /// Of whose catalog the workloads are that attest.
     pub governance: Option<&'a Governance>,
 }
@@ -283,6 +287,8 @@ impl<'a> Scene<'a> {
             names: BTreeMap::new(),
             held_in: BTreeMap::new(),
             together: BTreeSet::new(),
+            half: BTreeSet::new(),
+            look_again: BTreeSet::new(),
             governance: None,
         }
     }
@@ -327,6 +333,8 @@ impl<'a> Scene<'a> {
                 held_in
             }),
             together: newcomers::would_not_count(governance, snapshot, now),
+            half: newcomers::enrolled_its_maker(governance, snapshot, now),
+            look_again: change.look_again().collect(),
             governance: Some(governance),
         })
     }
@@ -429,7 +437,9 @@ impl<'a> Scene<'a> {
                 Need::Has(Has::ApplierApart) => made_it,
                 Need::Has(Has::Window) => false,
             },
-            Token::Sponsor | Token::Lift => named(missing),
+            Token::Sponsor => named(missing),
+            // Until its author has moved, who rejected it has said all there is to say.
+            Token::Lift => named(missing) && self.look_again.contains(person),
             Token::Driver => made_it,
             Token::Remedy
             | Token::Contributor

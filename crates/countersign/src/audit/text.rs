@@ -49,11 +49,16 @@ pub fn render(report: &Report) -> String {
     page.0
 }
 
+/// A folder's name says nothing where it is the one that somebody stands in.
+fn name(report: &Report) -> &str {
+    if report.repository == "." { &report.title } else { &report.repository }
+}
+
 fn head(page: &mut Page, report: &Report) {
     if report.landed > 0 {
         page.line(BOLD, &format!("{}.", headline(report)));
     }
-    page.line(BOLD, &fit(&format!("Audit of {}, branch {}", report.repository, report.branch), COLUMNS));
+    page.line(BOLD, &fit(&format!("Audit of {}, branch {}", name(report), report.branch), COLUMNS));
     let day = |time: &Option<String>| time.as_deref().and_then(|time| time.split('T').next()).unwrap_or("?").to_owned();
     let (first, last) = (day(&report.read.first), day(&report.read.last));
     let landed = counted(report.landed, "change");

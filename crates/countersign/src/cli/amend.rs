@@ -7,9 +7,8 @@ use std::{
 
 use countersign_core::{
     canonical,
-    catalog::{Catalog, files::PROFILES},
-    governance::{GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, replacements},
-    ids::{Nonce, Target},
+    governance::{GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, merge::Merged},
+    ids::Target,
     kind::{Kind, Purpose},
     rules::check,
     statement::{Body, NewRevision, Proposal},
@@ -22,15 +21,17 @@ use serde_json::json;
 use super::{
     Global,
     error::{CliError, Exit},
+    folder::{Proposed, Sides},
     meaning::{Known, Meaning},
-    output::{self, Format},
+    output::{self, Format, warn},
+    pull::{self, Keep},
     show,
     submit::{self, Session},
 };
 use crate::{
-    client::{ChangePrefix, Client},
-    erasing::there,
-    home::{GovernanceFiles, Home, files},
+    client::ChangePrefix,
+    clock,
+    home::{Folder, GovernanceFiles, files},
     known::KnownLog,
     publication::InForce,
     random,
@@ -42,19 +43,25 @@ use crate::{
 /// Propose what you edited in a home's catalog/ and rules/.
 ///
 /// It is a change like any other: somebody of the policy group who had no hand in it approves it, and then anybody puts it in
-/// force. Several can be open at a time. What is proposed is the files that differ from what is in force, and nothing else; if
-/// something else comes into force first, the change is made again with --revise.
+/// force. Several can be open at a time. What is proposed is what you edited, and nothing else: whatever only others changed since
+/// your folder was brought up to date is taken as it is in force. If something else comes into force first, the change is made again
+/// with --revise.
+///
+/// With --pull nothing is proposed: what is in force is written into the folder, also into one that is not there yet, from the log
+/// alone. Your edits stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign amend home --why \"Linus joins payments\"     propose what you edited\n  \
     countersign approve 9f2c4e6a81d0                        somebody else reads what it means, and signs\n  \
     countersign publish 9f2c4e6a81d0                        put it in force\n  \
-    countersign amend home --revise 9f2c4e6a81d0            make it again on what is in force now")]
+    countersign amend home --revise 9f2c4e6a81d0            make it again on what is in force now\n  \
+    countersign amend home --pull                           bring catalog/ and rules/ up to date; your edits stay\n  \
+    countersign amend mine --pull                           a folder of your own to edit, from the log that you joined")]
 pub struct Args {
-    /// The home whose catalog/ and rules/ were edited.
+    /// The home whose catalog/ and rules/ were edited, or a folder that --pull made.
     home: PathBuf,
     /// Why: kept with the change.
-    #[arg(long, required_unless_present = "revise")]
+    #[arg(long, required_unless_present_any = ["revise", "pull"])]
     why: Option<String>,
     /// One line that says what it does. Without it, the beginning of why.
     #[arg(long)]
@@ -65,12 +72,22 @@ pub struct Args {
     /// Print the change's id alone.
     #[arg(long)]
     quiet: bool,
+    /// Write what is in force into the folder, and propose nothing.
+    #[arg(long, conflicts_with_all = ["why", "title", "revise", "quiet"])]
+    pull: bool,
+    /// What becomes of what you and others changed: your edits stay, or what is in force comes in their place.
+    #[arg(long, value_name = "WHOSE", requires = "pull")]
+    keep: Option<Keep>,
+    /// What alone is meant of what was edited.
+    #[arg(skip)]
+    only: Option<BTreeSet<String>>,
 }
 
 impl Args {
-    /// Of what was edited by another command.
-    pub(super) fn of(home: PathBuf, why: String, quiet: bool) -> Self {
-        Self { home, why: Some(why), title: None, revise: None, quiet }
+    /// Of what was edited by another command, and nothing else that stands in the folder: by the names of
+    /// [`countersign_core::governance::merge::Entities`].
+    pub(super) fn of(home: PathBuf, why: String, quiet: bool, only: BTreeSet<String>) -> Self {
+        Self { home, why: Some(why), title: None, revise: None, quiet, pull: false, keep: None, only: Some(only) }
     }
 }
 
@@ -78,8 +95,10 @@ impl Args {
 const TITLE_CHARS: usize = 100;
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let home = global.home(&args.home)?;
-    let log = global.log_of(Some(home.trust()))?;
+    if args.pull {
+        return pull::run(global, &args.home, args.keep);
+    }
+    let (folder, log) = global.folder(&args.home)?;
     let people = log.client.log()?.governance.people;
     if u64::from(people) < GRANTING_SIGNATURES as u64 {
         return Err(CliError::new(
@@ -88,8 +107,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         )
         .hint("this home cannot grow; make one with two founders: countersign init --help"));
     }
-    let in_force = InForce::of(&log.client.published()?, &home.trust().genesis)?;
-    let amended = Amended::of(&log, &home, &in_force)?;
+    let sides = Sides::of(&log, &folder)?;
+    let only = args.only.as_ref();
+    let amended = Amended::of(&log, &folder, &sides, only)?;
+    let in_force = &sides.in_force;
     let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
     let revised = args.revise.map(|change| session.read(&change)).transpose()?;
     let text = words(args.title, args.why, revised.as_ref())?;
@@ -100,11 +121,18 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             format!("revision {next} of change {}: {}", reading.change().id.short(), text.title)
         }
     }];
+    if only.is_none() {
+        lines.extend(super::folder::taken(&amended.merged));
+    }
     lines.extend(amended.meaning.lines());
     submit::announce(&session.speaker, &lines);
-    let (body, blobs) = amended.body(&in_force, &text, revised.as_ref())?;
+    let (body, blobs) = amended.body(in_force, &text, revised.as_ref())?;
     let receipt = session.say(body, &blobs)?;
     let id = receipt.change.ok_or_else(|| CliError::new("failed", "what was proposed is no change"))?;
+    let number = revised.as_ref().map_or(1, |reading| reading.revision_ref().number.saturating_add(1));
+    if let Err(error) = sides.keep(&folder, only, &amended.merged, Some((id.clone(), number))) {
+        anstream::eprintln!("{}: {}; what you edit next begins from before this", warn("note"), error.message);
+    }
     if args.quiet {
         anstream::println!("{id}");
         return Ok(Exit::Done);
@@ -116,6 +144,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             if let Some(told) = told.as_object_mut() {
                 told.insert("change".to_owned(), json!(id));
                 told.insert("revision".to_owned(), json!(view.revision));
+                told.insert("taken".to_owned(), json!(amended.merged.taken));
                 told.insert("decision".to_owned(), json!(view.decision));
                 told.insert("explanation".to_owned(), json!(view.explanation));
             }
@@ -144,38 +173,40 @@ fn words(title: Option<String>, why: Option<String>, revised: Option<&Reading>) 
     })
 }
 
-/// The files of a home that differ from what is in force, and what that means.
+/// What was edited in a folder, on what is in force, and what that means.
 struct Amended {
     replaced: Replacements,
-    edited: GovernanceFiles,
+    files: GovernanceFiles,
+    merged: Merged,
     governance: Governance,
     meaning: Meaning,
 }
 
 impl Amended {
-    fn of(log: &KnownLog, home: &Home, in_force: &InForce) -> Result<Self, CliError> {
-        let client = &log.client;
-        let salts = salts(client, in_force)?;
-        // A file of names and mails keeps its salt, so that one in which nothing changed stays the same.
-        let edited = home.edited(|path| salts.get(path).cloned().unwrap_or_else(random::nonce))?;
-        let replaced = replacements(&in_force.files, &edited);
+    fn of(log: &KnownLog, folder: &Folder, sides: &Sides, only: Option<&BTreeSet<String>>) -> Result<Self, CliError> {
+        let in_force = &sides.in_force;
+        let Proposed { replaced, files, merged } = sides.proposed(folder, only)?;
         if replaced.is_empty() {
-            return Err(CliError::new("nothing-changes", "nothing changes: catalog/ and rules/ are what is in force")
-                .hint(format!(
-                    "edit {} or {} first",
-                    files::word(&home.path().join("catalog")),
-                    files::word(&home.path().join("rules"))
-                )));
+            sides.keep(folder, only, &merged, None)?;
+            return Err(nothing(folder, &merged));
         }
-        let governance = governance(home, in_force, &edited)?;
-        holds(&governance, home)?;
-        let by_digest: BTreeMap<Digest, &Vec<u8>> = edited.values().map(|bytes| (Digest::of(bytes), bytes)).collect();
-        let mut known = Known::of(client, |digest| by_digest.get(digest).map(|bytes| (*bytes).clone()));
+        let by_digest: BTreeMap<Digest, &Vec<u8>> = files.values().map(|bytes| (Digest::of(bytes), bytes)).collect();
+        let mut known = Known::of(&log.client, |digest| by_digest.get(digest).map(|bytes| (*bytes).clone()));
         let mut meaning = Meaning::of(&mut known, in_force, &replaced)?;
-        let record = GovernanceRecord { files: in_force.files.clone(), ..governance.record.clone() };
-        let before = Governance::load(record, &|digest| known.get(digest))?;
+        let record = log.standing(None, clock::now())?.governance.record.clone();
+        let mut wanted = in_force.files.clone();
+        for (path, digest) in &replaced {
+            match digest {
+                Some(digest) => drop(wanted.insert(path.clone(), *digest)),
+                None => drop(wanted.remove(path)),
+            }
+        }
+        let of = |files: BTreeMap<String, Digest>| GovernanceRecord { files, in_force: in_force.by, ..record.clone() };
+        let governance = Governance::load(of(wanted), &|digest| known.get(digest))?;
+        holds(&governance, folder)?;
+        let before = Governance::load(of(in_force.files.clone()), &|digest| known.get(digest))?;
         meaning.compare(log, &before, &governance)?;
-        Ok(Self { replaced, edited: edited.clone(), governance, meaning })
+        Ok(Self { replaced, files: files.clone(), merged, governance, meaning })
     }
 
     /// The statement, and the blobs that it names.
@@ -191,7 +222,7 @@ impl Amended {
         let (reference, text_blob): (SubjectRef, _) = (subject.reference()?, text.to_blob()?);
         let new = self.replaced.values().flatten().collect::<BTreeSet<_>>();
         let mut blobs: Vec<Vec<u8>> =
-            self.edited.values().filter(|bytes| new.contains(&Digest::of(bytes))).cloned().collect();
+            self.files.values().filter(|bytes| new.contains(&Digest::of(bytes))).cloned().collect();
         let (documents, text) = (text.documents(), Digest::of(&text_blob));
         blobs.extend([manifest, subject.to_blob()?, text_blob]);
         let body = match revised {
@@ -240,27 +271,26 @@ impl Amended {
     }
 }
 
-/// The salts of the names and mails in force, as far as they are still there.
-fn salts(client: &Client, in_force: &InForce) -> Result<BTreeMap<String, Nonce>, CliError> {
-    let mut salts = BTreeMap::new();
-    for (path, digest) in in_force.files.iter().filter(|(path, _)| path.starts_with(PROFILES)) {
-        if let Some(salt) = there(client, digest)?.and_then(|bytes| Catalog::salt_of(&bytes)) {
-            salts.insert(path.clone(), salt);
-        }
+/// Nothing of it is to be put in force.
+fn nothing(folder: &Folder, merged: &Merged) -> CliError {
+    let path = folder.path();
+    if !merged.taken.is_empty() || !merged.erased.is_empty() {
+        let names = super::folder::several(&merged.taken.union(&merged.erased).cloned().collect());
+        return CliError::new(
+            "nothing-changes",
+            format!("you changed nothing: what differs from what is in force is older in your folder: {names}"),
+        )
+        .hint(format!("bring it up to date: countersign amend {} --pull", files::word(path)));
     }
-    Ok(salts)
-}
-
-/// What the edited files would make govern.
-fn governance(home: &Home, in_force: &InForce, edited: &GovernanceFiles) -> Result<Governance, CliError> {
-    let blobs: BTreeMap<Digest, &Vec<u8>> = edited.values().map(|bytes| (Digest::of(bytes), bytes)).collect();
-    let files = edited.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
-    let record = GovernanceRecord { files, in_force: in_force.by, ..home.governance()?.record };
-    Ok(Governance::load(record, &|digest| blobs.get(digest).map(|bytes| (*bytes).clone()))?)
+    CliError::new("nothing-changes", "nothing changes: catalog/ and rules/ are what is in force").hint(format!(
+        "edit {} or {} first",
+        files::word(&path.join("catalog")),
+        files::word(&path.join("rules"))
+    ))
 }
 
 /// What does not say what it means is not signed.
-fn holds(governance: &Governance, home: &Home) -> Result<(), CliError> {
+fn holds(governance: &Governance, folder: &Folder) -> Result<(), CliError> {
     let mut findings = check::check(&governance.rules);
     findings.extend(check::check_names(&governance.rules, &governance.catalog));
     if findings.is_empty() {
@@ -268,5 +298,5 @@ fn holds(governance: &Governance, home: &Home) -> Result<(), CliError> {
     }
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     Err(CliError::new("rules-invalid", format!("the rules do not hold:\n  {}", findings.join("\n  ")))
-        .hint(format!("see also: countersign rules check {}", files::word(&home.path().join("rules")))))
+        .hint(format!("see also: countersign rules check {}", files::word(&folder.path().join("rules")))))
 }

@@ -348,7 +348,11 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
         None => {
             announce(&session.speaker, &about("lifting of your rejection", &view));
             let body = Body::RejectionLift(RejectionLift { change, revision, targets });
-            submit::say(global, &session, body, &[], |_| format!("{me} lifted the rejection of {}", view.id.short()))
+            let gone = view.taken_back.iter().any(|taken| taken.by == me && taken.rejected);
+            submit::say(global, &session, body, &[], |_| {
+                let gone = if gone { "; the approval that it took back stays gone: approve it again" } else { "" };
+                format!("{me} lifted the rejection of {}{gone}", view.id.short())
+            })
         }
     }
 }

@@ -12,8 +12,8 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, printable},
-    submit::{self, Session, announce},
+    output::{self, Format, printable},
+    submit::{Session, announce},
 };
 use crate::{client::ChangePrefix, random, reading::Reading};
 
@@ -63,7 +63,13 @@ pub fn sign(global: &Global, session: &Session, reading: &Reading, text: &Commen
     let me = session.speaker.me.clone();
     let body =
         Body::Comment(Comment { change: view.id.clone(), revision: reading.revision_ref(), text: Digest::of(&blob) });
-    submit::say(global, session, body, &[blob], |_| format!("{me} commented on {}", view.id.short()))
+    let receipt = session.say(body, &[blob])?;
+    match global.format {
+        Format::Json => output::json(&session.read(&ChangePrefix::from(&view.id))?.view()?)?,
+        // How the change stands is not what was asked.
+        Format::Text => anstream::println!("{me} commented on {} (leaf {})", view.id.short(), receipt.index),
+    }
+    Ok(Exit::Done)
 }
 
 /// A remark on a file that is not there would be read by nobody who looks at the content.

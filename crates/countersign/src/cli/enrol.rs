@@ -190,7 +190,7 @@ fn check(global: &Global, request: &Request) -> Result<Exit, CliError> {
 
 fn confirm(global: &Global, args: &Args, request: &Request) -> Result<Exit, CliError> {
     let Some(folder) = &args.home else { return Err(CliError::usage("which home do they join? --home DIR")) };
-    let home = global.home(folder)?;
+    let home = global.folder_alone(folder)?;
     let (written, settings) = home::catalog_at(home.path())?;
     let catalog = Catalog::parse(&written, &settings).map_err(|e| DirectoryError::Catalog(e.to_string()))?;
     let Request { id, key, mail, name, nonce: _ } = request;
@@ -236,7 +236,7 @@ fn confirm(global: &Global, args: &Args, request: &Request) -> Result<Exit, CliE
         );
     }
     let why = format!("{id} joins with key {}, told by a word", key.fingerprint());
-    amend::run(global, amend::Args::of(folder.clone(), why, args.quiet))
+    amend::run(global, amend::Args::of(folder.clone(), why, args.quiet, plan.touches()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::{ActorKind, Catalog, CatalogSettings, Level, MAX_LOOSENING_WAIT_SECS, SIGNERS, robots},
+    catalog::{Actor, ActorKind, Catalog, CatalogSettings, Level, MAX_LOOSENING_WAIT_SECS, SIGNERS, robots},
     coverage::coverage,
     governance::Governance,
     ids::{ActorId, Environment},
@@ -560,7 +560,9 @@ fn contents(home: &Home, governance: &Governance) -> Vec<String> {
 
 /// Who is a workload by the look of them: said, because what they sign counts for nothing.
 pub fn robots_of(catalog: &Catalog) -> Vec<String> {
-    let workloads = catalog.actors.values().filter(|actor| actor.kind == ActorKind::Workload);
+    // Whoever attests something is a workload because the catalog says so.
+    let by_their_looks = |actor: &&Actor| actor.kind == ActorKind::Workload && actor.attests.is_none();
+    let workloads = catalog.actors.values().filter(by_their_looks);
     workloads
         .filter_map(|actor| {
             let what = robots::no_person(actor.id.as_str(), actor.display_name.as_deref(), &actor.mails)?;

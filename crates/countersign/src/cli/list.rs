@@ -7,7 +7,7 @@ use super::{
     error::{CliError, Exit},
     me::Me,
     output::{self, Format, bad, bold, faint, printable, warn},
-    times,
+    times, waiting,
 };
 use crate::{
     clock,
@@ -121,6 +121,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         Format::Text => {
             let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
             lines.iter().for_each(|of| line(of, width));
+            if let Ok(coming) = waiting::coming(&log, clock::now()) {
+                waiting::print_coming(&coming);
+            }
             freezes(&log);
             broken_glass(&log);
             anstream::eprintln!("{}", faint("as the server tells it; countersign show ID checks what it shows"));

@@ -195,7 +195,6 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     if !args.again
-        && !args.quiet
         && let Some(same) = proposed_already(&session.log.client, &computed.subject, &targets)
     {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&same));

@@ -188,6 +188,7 @@ pub fn sign(
     match global.format {
         Format::Json => output::json(&now)?,
         Format::Text => {
+            show::of_mine(&now, &session.speaker.me);
             show::standing(&now);
             if completes {
                 anstream::println!("  anybody puts it in force: countersign publish {short}");

@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::statement::{Body, KeyRotation};
+use countersign_core::{
+    governance::SERVER_KEYS,
+    statement::{Body, KeyRotation},
+};
 use countersign_ledger::Fingerprint;
 use serde_json::json;
 
@@ -124,7 +127,8 @@ fn of_the_log(global: &Global, path: &Path, why: Option<&str>) -> Result<Exit, C
         if global.format == Format::Text {
             anstream::println!("made new keys for {}: {}", home.config().origin, keys.log_key);
         }
-        return amend::run(global, amend::Args::of(path.to_owned(), why.to_owned(), false));
+        let only = [SERVER_KEYS.to_owned()].into();
+        return amend::run(global, amend::Args::of(path.to_owned(), why.to_owned(), false, only));
     }
     let (log_key, server_key) = (&keys.log_key, keys.server_key.fingerprint());
     match global.format {

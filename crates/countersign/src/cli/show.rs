@@ -7,7 +7,7 @@ use countersign_core::{
     evidence::EvidenceResult,
     explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
-    ids::ChangeId,
+    ids::{ActorId, ChangeId},
     presence::Presence,
     statement::Seen,
 };
@@ -96,11 +96,23 @@ pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<
         Format::Text => {
             lines.iter().for_each(|line| anstream::println!("{}", printable(line)));
             anstream::println!("made by: {}", output::list(&view.contributors));
-            standing(view);
-            anstream::println!("{}", faint("nothing was signed or sent"));
+            // It has no id before it is proposed: the commands are those of whoever has one then.
+            let mut view = view.clone();
+            for rule in &mut view.explanation.rules {
+                for obligation in &mut rule.obligations {
+                    nameless(obligation, view.id.as_str());
+                }
+            }
+            standing(&view);
+            anstream::println!("{}", faint("nothing was signed or sent; CHANGE is the id that it gets"));
         }
     }
     Ok(Exit::Done)
+}
+
+fn nameless(obligation: &mut Obligation, id: &str) {
+    obligation.how = obligation.how.replace(id, "CHANGE");
+    obligation.or.iter_mut().for_each(|way| nameless(way, id));
 }
 
 /// How people stand who have not spoken about it. What cannot be learned of them is left out; what the change says is not.
@@ -328,6 +340,9 @@ pub fn standing(view: &ChangeView) {
         .chain(freezes)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
+    if met_none(view) {
+        return not_applicable(view.decision.not_applicable);
+    }
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -369,8 +384,24 @@ fn verdict(view: &ChangeView) {
         (Outcome::Allow, _) if view.decision.rollback.is_some() => {
             anstream::println!("{}: it rolls back", good("allow"));
         }
+        (Outcome::Allow, _) if met_none(view) => {
+            anstream::println!("{}: no rule of this home applies to it", good("allow"));
+        }
         (Outcome::Allow, _) => anstream::println!("{}: every rule is met", good("allow")),
         (Outcome::Deny, _) => anstream::println!("{}: something is missing", bad("deny")),
+    }
+}
+
+/// Whether nothing stands in its way because no rule says anything of it.
+fn met_none(view: &ChangeView) -> bool {
+    view.explanation.rules.is_empty() && view.allowed()
+}
+
+/// Says of somebody's approval that it does not count, and why: who is needed instead is in the to-do list.
+pub fn of_mine(view: &ChangeView, me: &ActorId) {
+    let mine = view.approvals.iter().filter(|approval| approval.by == *me && approval.revision == view.revision);
+    if let Some(why) = mine.filter_map(|approval| approval.together.as_ref()).next_back() {
+        anstream::println!("{}: your approval does not count: {}", warn("note"), printable(why));
     }
 }
 
@@ -456,6 +487,9 @@ fn field(name: &str, value: impl std::fmt::Display) {
 /// Whether an approval counts, in words.
 pub(super) fn counts(approval: &ApprovalLine) -> String {
     if let Some(why) = &approval.together {
+        return warn(format!("does not count: {}", printable(why)));
+    }
+    if let Some(why) = &approval.revoked {
         return warn(format!("does not count: {}", printable(why)));
     }
     match (approval.counts, approval.carries) {

@@ -283,15 +283,23 @@ pub fn said(
             }
         };
     };
-    stands(global, &session.read(&ChangePrefix::from(id))?.view()?, receipt, &done(receipt))
+    let view = session.read(&ChangePrefix::from(id))?.view()?;
+    stands(global, &view, &session.speaker.me, receipt, &done(receipt))
 }
 
-/// The same of a change that was read after.
-pub(super) fn stands(global: &Global, view: &ChangeView, receipt: &Receipt, done: &str) -> Result<Exit, CliError> {
+/// The same of a change that was read after, to whoever said it.
+pub(super) fn stands(
+    global: &Global,
+    view: &ChangeView,
+    me: &ActorId,
+    receipt: &Receipt,
+    done: &str,
+) -> Result<Exit, CliError> {
     match global.format {
         Format::Json => output::json(view)?,
         Format::Text => {
             anstream::println!("{done} (leaf {})", receipt.index);
+            show::of_mine(view, me);
             show::standing(view);
         }
     }

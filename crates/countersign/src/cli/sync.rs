@@ -73,7 +73,7 @@ impl From<DirectoryError> for CliError {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = global.home(&args.home)?;
+    let home = global.folder_alone(&args.home)?;
     let bytes = files::read(&args.file, directory::MAX_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CliError::from(DirectoryError::Unreadable(format!("{} is no UTF-8 text", args.file.display()))))?;
@@ -94,7 +94,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         if path.exists() { files::replace(&path, text)? } else { files::write(&path, text)? }
     }
     let why = args.why.clone().unwrap_or_else(|| format!("the directory says so: {}", file_name(&args.file)));
-    let exit = amend::run(global, amend::Args::of(args.home.clone(), why, args.quiet))?;
+    let exit = amend::run(global, amend::Args::of(args.home.clone(), why, args.quiet, plan.touches()))?;
     if args.revoke_leavers {
         revoke(global, &plan, args.quiet)?;
     }

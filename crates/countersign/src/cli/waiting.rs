@@ -11,6 +11,7 @@ use std::{
 use countersign_core::{
     admit::may_confirm,
     change::{Change, CommentRecord},
+    decision::{Decision, Token},
     explain::Obligation,
     ids::{ActorId, ChangeId, Target},
     kind::Purpose,
@@ -66,6 +67,20 @@ struct Told {
     more_to_answer: bool,
     mine: Vec<Mine>,
     more_mine: usize,
+    /// What loosens and lacks nothing but time, while it can still be stopped.
+    coming: Vec<Coming>,
+}
+
+/// A change of what governs that waits because it loosens.
+#[derive(Debug, Serialize)]
+pub(super) struct Coming {
+    id: ChangeId,
+    title: String,
+    targets: Vec<Target>,
+    proposer: ActorId,
+    proposed_at: String,
+    waits: String,
+    command: String,
 }
 
 /// Something that waits for whoever asks.
@@ -120,6 +135,9 @@ struct Mine {
     targets: Vec<Target>,
     state: String,
     allowed: bool,
+    /// Whether something else came into force since it was made, so that it has to be made again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    overtaken: bool,
     proposed_at: String,
     /// What others said of it since this person said something last, by how many comments.
     comments: usize,
@@ -200,6 +218,7 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
     };
     let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(reading, &id)?));
     let mine = mine.collect::<Result<_, CliError>>()?;
+    let coming = coming(log, now)?;
     let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
     let FindingPage { findings: to_answer, next } = log.client.findings(&asked)?;
     let mut to_answer = to_answer;
@@ -216,7 +235,25 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
         more_to_answer: next.is_some(),
         mine,
         more_mine,
+        coming,
     })
+}
+
+/// What comes into force when its time has come, unless somebody rejects it.
+pub(super) fn coming(log: &KnownLog, now: Time) -> Result<Vec<Coming>, CliError> {
+    let asked = vec![("target", Target::governance().to_string()), ("open", "true".to_owned())];
+    let (open, _) = look_up(log, asked, &Presence::default(), now)?;
+    let mut coming = Vec::new();
+    for reading in open.iter().filter(|reading| !reading.is_overtaken()) {
+        let view = reading.view()?;
+        let mut missing = view.decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status)).peekable();
+        let waits = missing.peek().is_some()
+            && missing.all(|rule| !rule.missing.is_empty() && rule.missing.iter().all(|one| one.token == Token::Wait));
+        if reading.change().status.is_open() && waits {
+            coming.push(Coming::of(&view));
+        }
+    }
+    Ok(coming)
 }
 
 /// Findings that others have not answered in time, and that are asked of this person since. What is due first the server names first.
@@ -309,9 +346,32 @@ impl Open {
     }
 }
 
+impl Coming {
+    fn of(view: &ChangeView) -> Self {
+        let waits = view.explanation.rules.iter().filter(|rule| rule.stops()).flat_map(|rule| rule.missing());
+        Self {
+            id: view.id.clone(),
+            title: view.title.clone(),
+            targets: view.targets.iter().cloned().collect(),
+            proposer: view.proposer.clone(),
+            proposed_at: view.proposed_at.clone(),
+            waits: waits.collect::<Vec<_>>().join("; "),
+            command: format!("countersign reject {} --why TEXT", view.id.short()),
+        }
+    }
+
+    pub(super) fn print(&self) {
+        let rest = format!("by {}, {}", self.proposer, times::ago(&self.proposed_at));
+        first(&self.id, &self.title, &self.targets, &rest);
+        anstream::println!("{INDENT}it loosens: {}", printable(&self.waits));
+        anstream::println!("{INDENT}whoever would stop it: {}", self.command);
+    }
+}
+
 impl Mine {
     fn of(reading: &Reading, me: &ActorId) -> Result<Self, CliError> {
         let view = &reading.view()?;
+        let overtaken = reading.is_overtaken();
         let mut waits_on: Vec<WaitsOn> = Vec::new();
         let stops = view.explanation.rules.iter().filter(|rule| rule.stops());
         for one in stops.flat_map(|rule| &rule.obligations) {
@@ -322,7 +382,11 @@ impl Mine {
         }
         // What a gate lands, its owner pushes or applies; nothing but this puts in force what governs.
         let publishes = view.allowed() && view.targets.iter().all(Target::is_governance);
-        let verb = if publishes { "publish" } else { "show" };
+        let command = match (overtaken, publishes) {
+            (true, _) => format!("countersign amend HOME --revise {}", view.id.short()),
+            (false, true) => format!("countersign publish {}", view.id.short()),
+            (false, false) => format!("countersign show {}", view.id.short()),
+        };
         let said = unanswered(reading.change(), me);
         let asked_by: BTreeSet<&ActorId> = said.iter().map(|comment| &comment.by).collect();
         let asked_by = asked_by.into_iter().cloned().collect();
@@ -332,11 +396,12 @@ impl Mine {
             targets: view.targets.iter().cloned().collect(),
             state: view.state.clone(),
             allowed: view.allowed(),
+            overtaken,
             proposed_at: view.proposed_at.clone(),
             comments: said.len(),
             asked_by,
             waits_on,
-            command: format!("countersign {verb} {}", view.id.short()),
+            command,
         })
     }
 }
@@ -350,7 +415,7 @@ fn print(told: &Told) {
         );
         anstream::println!("{}", warn(away));
     }
-    if told.waiting.is_empty() && told.to_answer.is_empty() && told.mine.is_empty() {
+    if told.waiting.is_empty() && told.to_answer.is_empty() && told.mine.is_empty() && told.coming.is_empty() {
         anstream::println!("Nothing waits for you, {me}, and nothing of yours is open.");
         anstream::println!("  what others have open    countersign list --state open");
         anstream::println!("  a change of your own     countersign propose --help");
@@ -378,10 +443,18 @@ fn print(told: &Told) {
         let all = format!("countersign findings --open --who {me}");
         anstream::println!("  {}{all}", if told.more_to_answer { "and more: " } else { "" });
     }
+    print_coming(&told.coming);
     if !told.mine.is_empty() {
         anstream::println!("{}", bold(anstyle::Style::new(), "Yours"));
         told.mine.iter().for_each(Mine::print);
         more(told.more_mine, "countersign list --mine --state open");
+    }
+}
+
+pub(super) fn print_coming(coming: &[Coming]) {
+    if !coming.is_empty() {
+        anstream::println!("{}", bold(anstyle::Style::new(), "Comes into force unless somebody rejects it"));
+        coming.iter().for_each(Coming::print);
     }
 }
 
@@ -436,7 +509,10 @@ impl Open {
 impl Mine {
     fn print(&self) {
         first(&self.id, &self.title, &self.targets, &format!("{}, {}", self.state, times::ago(&self.proposed_at)));
-        if self.allowed {
+        if self.overtaken {
+            let what = "made on something else than is in force: you make it again";
+            anstream::println!("{INDENT}{}: {what}", warn("overtaken"));
+        } else if self.allowed {
             anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
         }
         for WaitsOn { missing, who, more, notes } in &self.waits_on {

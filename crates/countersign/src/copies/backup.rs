@@ -15,10 +15,11 @@ use crate::{
 };
 
 /// Folders and files of a home that is not a home without them, or not as it was.
-const FILES: [&str; 5] = ["countersign.yaml", "genesis.json", "genesis-files.json", "trust.json", "founded"];
+const FILES: [&str; 7] =
+    ["countersign.yaml", "genesis.json", "genesis-files.json", "trust.json", "founded", "base.json", "server.json"];
 /// These go before the ledger, so that it has what they are about.
 const CHECKPOINTS: [&str; 2] = ["cosigned", "seen"];
-const FOLDERS: [&str; 2] = ["catalog", "rules"];
+const FOLDERS: [&str; 5] = ["catalog", "rules", "standard", "calendars", "issuers"];
 const KEYS: &str = "keys";
 const LEDGER: &str = "ledger.db";
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     catalog::{Actor, ActorKind, Catalog, Level},
+    governance::merge,
     ids::{ActorId, GroupId},
 };
 
@@ -21,6 +22,14 @@ pub struct Plan {
     pub lines: Vec<String>,
     /// Groups of the directory that the catalog does not have, with how many people are in each.
     pub other_groups: BTreeMap<String, usize>,
+}
+
+impl Plan {
+    /// Whom it changes, by the names of governance files' entities.
+    pub fn touches(&self) -> BTreeSet<String> {
+        let who = self.people.keys().chain(&self.leavers);
+        who.flat_map(merge::names_of).collect()
+    }
 }
 
 /// Compares the two. Memberships in `kept` groups the directory has no say in; `removed` is how many people may leave or lose a

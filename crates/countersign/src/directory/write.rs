@@ -1,29 +1,18 @@
 //! Writing it into a catalog's files: whoever changes is taken out of the file where they stood and put into one of its own;
 //! every other document stays as somebody wrote it.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use countersign_core::{
-    catalog::{Actor, Catalog, CatalogSettings, SIGNERS},
+    catalog::{Catalog, CatalogSettings, SIGNERS},
     ids::ActorId,
 };
-use serde::Deserialize;
 
 use super::{DirectoryError, Plan};
+use crate::home::documents::{self, About, documents};
 
 /// Where people stand that the directory knows better.
 pub const FILE: &str = "directory.yaml";
-
-#[derive(Deserialize)]
-struct Head {
-    kind: Option<String>,
-    metadata: Option<Metadata>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: Option<String>,
-}
 
 /// The catalog's files that change, with what they say then.
 pub fn edited(
@@ -35,7 +24,7 @@ pub fn edited(
     let mut all = files.clone();
     for (_, text) in all.iter_mut().filter(|(name, _)| *name != SIGNERS) {
         let documents = documents(text);
-        let stays = |document: &&String| !user(document).is_some_and(|id| touched(&id));
+        let stays = |document: &&String| !matches!(documents::about(document), Some(About::User(id)) if touched(&id));
         let kept: Vec<&String> = documents.iter().filter(stays).collect();
         if kept.len() < documents.len() {
             *text = match kept.is_empty() {
@@ -45,14 +34,15 @@ pub fn edited(
         }
     }
     let signers = files.get(SIGNERS).map(String::as_str).unwrap_or_default();
-    let mut own =
-        all.remove(FILE).unwrap_or_else(|| "# Written by `countersign sync`, from what a directory says.\n".to_owned());
+    let mut own = all
+        .remove(FILE)
+        .unwrap_or_else(|| "# People whom `countersign sync` or `countersign enrol` wrote down.\n".to_owned());
     for actor in plan.people.values() {
         if !own.ends_with('\n') {
             own.push('\n');
         }
         own.push_str("---\n");
-        own.push_str(&document(actor, settings, signers));
+        own.push_str(&documents::user(actor, settings, signers));
     }
     if files.contains_key(FILE) || !plan.people.is_empty() {
         all.insert(FILE.to_owned(), own);
@@ -64,69 +54,4 @@ pub fn edited(
         }
     }
     Ok(all.into_iter().filter(|(name, text)| files.get(name) != Some(text)).collect())
-}
-
-/// The documents of a file, each as it was written.
-fn documents(text: &str) -> Vec<String> {
-    let mut documents = vec![String::new()];
-    for line in text.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            documents.push(String::new());
-        } else if let Some(document) = documents.last_mut() {
-            document.push_str(line);
-        }
-    }
-    documents
-}
-
-/// The person that a document is about.
-fn user(document: &str) -> Option<ActorId> {
-    let head: Head = serde_saphyr::from_str(document).ok()?;
-    let is_user = head.kind.as_deref() == Some("User");
-    is_user.then_some(head.metadata?.name?).and_then(|name| name.parse().ok())
-}
-
-/// Text in YAML, whatever is in it.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn document(actor: &Actor, settings: &CatalogSettings, signers: &str) -> String {
-    let mut text = format!(
-        "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
-        actor.id,
-        settings.level_annotation,
-        actor.level.as_str()
-    );
-    let (first, others) = match actor.mails.iter().collect::<Vec<_>>().as_slice() {
-        [] => (None, String::new()),
-        [first, others @ ..] => {
-            (Some((*first).clone()), others.iter().map(|mail| mail.as_str()).collect::<Vec<_>>().join(", "))
-        }
-    };
-    if !others.is_empty() {
-        let _ = writeln!(text, "    {}: {}", settings.mails_annotation, quoted(&others));
-    }
-    // Those of `allowed_signers` stand there.
-    let keys: Vec<String> =
-        actor.keys.iter().map(ToString::to_string).filter(|key| !signers.contains(key.as_str())).collect();
-    if !keys.is_empty() {
-        let _ = writeln!(text, "    {}: |", settings.keys_annotation);
-        for key in keys {
-            let _ = writeln!(text, "      {key}");
-        }
-    }
-    text.push_str("spec:\n");
-    if actor.display_name.is_some() || first.is_some() {
-        text.push_str("  profile:\n");
-    }
-    if let Some(name) = &actor.display_name {
-        let _ = writeln!(text, "    displayName: {}", quoted(name));
-    }
-    if let Some(mail) = first {
-        let _ = writeln!(text, "    email: {}", quoted(&mail));
-    }
-    let groups: Vec<&str> = actor.member_of.iter().map(|group| group.as_str()).collect();
-    let _ = writeln!(text, "  memberOf: [{}]", groups.join(", "));
-    text
 }

@@ -43,7 +43,7 @@ pub fn look(path: &Path, quick: bool, threads: usize, now: Time) -> Vec<Findings
 /// What the next `amend` would publish.
 fn edited(found: &mut Findings, home: &Home) {
     let check = "catalog-and-rules";
-    let files = match home.edited(|_| random::nonce()) {
+    let files = match home.folder().edited(|_| random::nonce()) {
         Ok(files) => files,
         Err(error) => {
             let advice = error.advice();

@@ -19,7 +19,9 @@ use rand_core::OsRng;
 
 use super::{
     CATALOG, CONFIG_FILE, Config, GENESIS, GENESIS_FILES, GovernanceFiles, Home, HomeError, KEYS, LOG_KEY, RULES,
-    SERVER_KEY, TRUST, files, governance_files, parse_catalog, shipped,
+    SERVER_KEY, TRUST, files,
+    folder::{BASE, Base},
+    governance_files, parse_catalog, shipped,
 };
 use crate::random;
 
@@ -194,6 +196,8 @@ impl Parts {
         for (name, text) in &self.rules {
             files::write(&root.join(RULES).join(name), text)?;
         }
+        let base = Base::at(self.trust.genesis);
+        files::write(&root.join(BASE), base.to_json(&path.join(BASE))?)?;
         files::make_private_folder(&root.join(KEYS))?;
         files::write_secret(&root.join(LOG_KEY), &format!("{}\n", *self.log_key.to_text()))?;
         files::write_secret(&root.join(SERVER_KEY), &self.server_key.to_openssh())?;

@@ -9,7 +9,7 @@ use std::{
 
 use countersign_core::{
     calendar::{self, written},
-    cases, catalog, issuer, rules,
+    cases, catalog, governance, issuer, rules,
     subject::quoted,
 };
 use countersign_ledger::jws::MAX_JWKS_BYTES;
@@ -186,6 +186,8 @@ pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeEr
             _ if name.starts_with('.') => continue,
             Some((_, "yaml")) => written::MAX_YAML_BYTES,
             Some((_, "ics")) => calendar::MAX_ICS_BYTES,
+            // As the log has it.
+            Some((_, "json")) => governance::MAX_FILE_BYTES,
             Some((_, "yml")) => {
                 return Err(
                     HomeError::invalid(&entry.path(), "a calendar's words are in a .yaml file").hint("rename it")
@@ -205,7 +207,7 @@ pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeEr
     Ok(files)
 }
 
-/// The issuers of tokens in a folder, which need not be there: every `.yaml` and `.jwks.json`.
+/// The issuers of tokens in a folder, which need not be there: every `.yaml` and `.jwks.json`, and what is as the log has it.
 pub fn issuer_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeError> {
     let mut files = BTreeMap::new();
     if !folder.is_dir() {
@@ -219,7 +221,9 @@ pub fn issuer_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeErro
             name if name.starts_with('.') => continue,
             name if name.ends_with(issuer::written::YAML) => issuer::written::MAX_YAML_BYTES,
             name if name.ends_with(issuer::written::JWKS) => MAX_JWKS_BYTES,
-            name if name.ends_with(".yml") || name.ends_with(".json") => {
+            // As the log has it.
+            name if name.ends_with(".json") => governance::MAX_FILE_BYTES,
+            name if name.ends_with(".yml") => {
                 let what = "an issuer is in a .yaml file, and its keys are in a .jwks.json file beside it";
                 return Err(HomeError::invalid(&entry.path(), what).hint("rename it"));
             }

@@ -105,17 +105,6 @@ impl Home {
         Ok(keys)
     }
 
-    /// What `server.json` names, if it is there.
-    pub(super) fn named_keys(&self) -> Result<Option<ServerKeys>, HomeError> {
-        let path = self.path.join(SERVER_KEYS);
-        let text = match files::read_text(&path, files::MAX_GENESIS_BYTES) {
-            Ok(text) => text,
-            Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(ServerKeys::parse(text.trim_end().as_bytes())?))
-    }
-
     /// Writes down which keys are in force: the new ones take the place of the old, which are gone, and `trust.json` names them
     /// beside those that were pinned. Whatever of it was done before is done already.
     pub fn settle(&self, keys: &LogKeys) -> Result<(), HomeError> {
@@ -140,6 +129,17 @@ impl Home {
         }
         Ok(())
     }
+}
+
+/// What `server.json` of a folder names, if it is there.
+pub(super) fn named_keys(folder: &Path) -> Result<Option<ServerKeys>, HomeError> {
+    let path = folder.join(SERVER_KEYS);
+    let text = match files::read_text(&path, files::MAX_GENESIS_BYTES) {
+        Ok(text) => text,
+        Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(ServerKeys::parse(text.trim_end().as_bytes())?))
 }
 
 fn read_log_key(path: &Path) -> Result<LogKey, HomeError> {

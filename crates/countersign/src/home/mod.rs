@@ -11,6 +11,7 @@
 //! standard/             templates of standard changes, likewise
 //! issuers/              whose OIDC tokens speak for which workload, each with the issuer's keys, likewise
 //! calendars/            freezes, windows, holidays, who is on call and away: .ics files, each with a few words, likewise
+//! base.json             what the edits in those five began from: see [`folder`]
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
 //! ledger.db             the ledger
@@ -27,11 +28,14 @@
 
 mod config;
 mod create;
+pub mod documents;
 pub mod files;
+pub mod folder;
 pub mod from;
 mod genesis_files;
 mod keys;
 pub mod people;
+pub mod pulled;
 pub mod shipped;
 
 use std::{
@@ -42,13 +46,10 @@ use std::{
 
 use countersign_core::{
     admit::{self, Signed},
-    calendar::{self, written},
     catalog::{Catalog, CatalogSettings},
-    governance::{self, Governance, SERVER_KEYS},
+    governance::{self, Governance},
     ids::Nonce,
-    issuer,
     refusal::Refusal,
-    standard,
     statement::{Body, Genesis, Statement},
     trust::{TRUST_VERSION, Trust},
 };
@@ -63,6 +64,7 @@ use crate::{durable, material::shelf::Shelf, store};
 
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
+pub use folder::{AS_IN_THE_LOG, Base, Folder};
 pub use genesis_files::GenesisFiles;
 
 /// What somebody needs of a home who signs its genesis elsewhere.
@@ -75,8 +77,9 @@ const RULES: &str = "rules";
 /// Templates of standard changes; there need be none.
 const STANDARD: &str = "standard";
 /// Freezes, windows, holidays, on-call rotas and absences; there need be none.
-const CALENDARS: &str = "calendars";
-const ISSUERS: &str = "issuers";
+pub const CALENDARS: &str = "calendars";
+/// Whose OIDC tokens speak for which workload; there need be none.
+pub const ISSUERS: &str = "issuers";
 const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
@@ -457,24 +460,9 @@ impl Home {
         self.path.join(GENESIS)
     }
 
-    /// The governance files that `catalog/`, `rules/`, `standard/`, `calendars/` and `issuers/` make as they are on the disk now: what a
-    /// publication puts in force. `salt` is as [`Catalog::to_files`] takes it.
-    pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
-        let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
-        let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
-        let standards = files::standard_files(&self.path.join(STANDARD))?.into_iter();
-        governance.extend(standards.map(|(name, text)| (format!("{}{name}", standard::STANDARD), text.into_bytes())));
-        let calendars = files::calendar_files(&self.path.join(CALENDARS))?;
-        for (name, calendar) in written::calendars(&calendars, &catalog)? {
-            governance.insert(calendar::path_of(&name), calendar.to_bytes()?);
-        }
-        for (name, issuer) in issuer::written::issuers(&files::issuer_files(&self.path.join(ISSUERS))?)? {
-            governance.insert(issuer::path_of(&name), issuer.to_bytes()?);
-        }
-        if let Some(keys) = self.named_keys()? {
-            governance.insert(SERVER_KEYS.to_owned(), keys.to_bytes()?);
-        }
-        Ok(governance)
+    /// What people edit of it.
+    pub fn folder(&self) -> Folder {
+        Folder::of(self)
     }
 
     /// Adds a founder's signature to the genesis. Its payload, and so what `trust.json` pins, stays as it is.

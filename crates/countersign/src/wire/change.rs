@@ -126,6 +126,9 @@ pub struct ApprovalLine {
     /// Why it does not count, where that is because two came into the home together lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<String>,
+    /// Why it does not count, where that is because its key was revoked or suspended since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
     /// Roles of others that it counts by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delegated: Vec<LentLine>,

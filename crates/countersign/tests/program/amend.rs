@@ -112,8 +112,7 @@ fn an_edit_is_a_change_that_another_approves() {
     status 0
     --- stdout
     grace approved revision 1 of CHANGE (leaf 2)
-    allow: every rule is met
-      0 rules are met
+    allow: no rule of this home applies to it
       7 rules do not apply
       anybody puts it in force: countersign publish CHANGE
     --- stderr

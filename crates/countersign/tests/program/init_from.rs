@@ -146,7 +146,7 @@ fn a_history_with_owners_becomes_a_home() {
       Levels: nobody but the founders is proposed as senior. Senior is whom git names on 12 or more
       changes of 3 or more others in 3 or more months. That is activity, not judgement: say yourself who
       is.
-      One person or nobody of late: docs, everybody. There the group above owns too; name a second
+      One person or nobody of late: docs, everybody. No group above owns it with them; name a second
       owner.
       CODEOWNERS names @gone, who did nothing in that time, or whom nobody can tell in this history.
       Left out: 1 person of the history who had no part in what landed in that time.
@@ -195,7 +195,7 @@ fn a_history_with_owners_becomes_a_home() {
     ---
     # CODEOWNERS names @gone as owners of docs. Who carried 80% of it is proposed: ada wrote 1 and looked at 0. In all 1
     # person had a part.
-    # With fewer than two members the group above owns with it, so that nobody is irreplaceable. Name a second.
+    # Nobody of the group above owns with it: with fewer than two members somebody is irreplaceable. Name a second.
     apiVersion: backstage.io/v1alpha1
     kind: Group
     metadata:
@@ -208,7 +208,7 @@ fn a_history_with_owners_becomes_a_home() {
     ---
     # @org/everybody of CODEOWNERS. Git does not know who is in it: these carried 80% of everybody and are proposed: ada
     # wrote 1 and looked at 0. In all 1 person had a part.
-    # With fewer than two members the group above owns with it, so that nobody is irreplaceable. Name a second.
+    # Nobody of the group above owns with it: with fewer than two members somebody is irreplaceable. Name a second.
     apiVersion: backstage.io/v1alpha1
     kind: Group
     metadata:
@@ -629,7 +629,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
       Levels: nobody but the founders is proposed as senior. Senior is whom git names on 12 or more
       changes of 3 or more others in 3 or more months. That is activity, not judgement: say yourself who
       is.
-      One person or nobody of late: src. There the group above owns too; name a second owner.
+      One person or nobody of late: src. No group above owns it with them; name a second owner.
       Git names nobody who looked at a change of somebody else, so owners are those who wrote. Reviews
       may be with the forge.
 

@@ -27,6 +27,7 @@ mod epoch;
 mod erase;
 mod evidence;
 mod exits;
+mod folder;
 mod foreign;
 mod freezes;
 mod git_duplicates;

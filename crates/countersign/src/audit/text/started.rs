@@ -130,7 +130,7 @@ fn first(page: &mut Page, started: &Started, home: &str) {
     let few: Vec<&System> = started.systems.iter().filter(|system| system.people_of_late <= 1).collect();
     if !few.is_empty() {
         page.paragraph(&format!(
-            "One person or nobody of late: {}. There the group above owns too; name a second owner.",
+            "One person or nobody of late: {}. No group above owns it with them; name a second owner.",
             named(few.iter().map(|system| system.system.to_string()))
         ));
     }

@@ -207,5 +207,5 @@ fn send(
     log.find(&receipt, &envelope, clock::now()).map_err(|error| submit::unseen(error, None))?;
     let id = reading.view()?.id;
     let view = log.read(&ChangePrefix::from(&id), clock::now())?.view()?;
-    submit::stands(global, &view, &receipt, &format!("{by} attested {words}"))
+    submit::stands(global, &view, &by, &receipt, &format!("{by} attested {words}"))
 }

@@ -174,7 +174,7 @@ fn group(of: &StartingGroup, stated: &[&str], by_who: &BTreeMap<IdentityId, &Sta
     match members.as_slice() {
         [] | [_] => text.push_str(&wrapped(
             "#",
-            "With fewer than two members the group above owns with it, so that nobody is irreplaceable. Name a second.",
+            "Nobody of the group above owns with it: with fewer than two members somebody is irreplaceable. Name a second.",
         )),
         _ => {}
     }
