@@ -297,7 +297,7 @@ fn tell_supply((target, supplied): &(Target, Vec<Supply>)) {
             let way = |way: &Obligation| match (way.who.is_empty(), way.more) {
                 (true, _) => format!("{}: {}", way.missing, bad("nobody")),
                 (false, 0) => format!("{}: {}", way.missing, list(way.named())),
-                (false, more) => format!("{}: {} and {more} more", way.missing, output::joined(&way.named())),
+                (false, more) => format!("{}: {} and {more} more", way.missing, output::joined(way.named())),
             };
             anstream::println!("    {}", asks.ways().map(way).collect::<Vec<_>>().join(", or "));
         }

@@ -455,8 +455,8 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
 pub(super) fn who(obligation: &Obligation) -> String {
     match (obligation.who.is_empty(), obligation.more) {
         (true, _) => "nobody can, now".to_owned(),
-        (false, 0) => joined(&obligation.named()),
-        (false, more) => format!("{} and {more} more", joined(&obligation.named())),
+        (false, 0) => joined(obligation.named()),
+        (false, more) => format!("{} and {more} more", joined(obligation.named())),
     }
 }
 
