@@ -151,6 +151,9 @@ pub struct RawChange {
     pub new: Oid,
 }
 
+/// Symbolic links, each with its path and the blob that says where it leads.
+pub type TreeLinks = Vec<(Vec<u8>, Oid)>;
+
 /// What facts and landing ask of a repository. There is no question here whose answer depends on how git merges: neither
 /// what a merge would give nor which commit is the base of one.
 pub trait GitRead {
@@ -166,7 +169,7 @@ pub trait GitRead {
     fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, Self::Error>;
 
     /// The symbolic links in the tree of a commit, each with the blob that says where it leads; `None` if there are more than `limit`.
-    fn links(&self, commit: &Oid, limit: usize) -> Result<Option<Vec<(Vec<u8>, Oid)>>, Self::Error>;
+    fn links(&self, commit: &Oid, limit: usize) -> Result<Option<TreeLinks>, Self::Error>;
 
     /// The content of a blob that a difference names; `None` if it is larger. That it is not there is an error: what is counted
     /// must not depend on what somebody happens to have.
