@@ -454,7 +454,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     recovery: governance person/grace person/linus
     gate-registration: gate/shop-gate
     proposal: change/239f59ed55e737c77147cf55ad0c1b03
-    revision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    revision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     approval: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     rejection: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     rejection-lift: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
