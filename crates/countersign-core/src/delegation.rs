@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use crate::{
-    governance::Governance,
     ids::{ActorId, GroupId, Target},
     requirement::Role,
 };
@@ -58,16 +57,6 @@ impl DelegatedRole {
                 | Role::OnCall
                 | Role::Present,
             ) => false,
-        }
-    }
-
-    /// Whether somebody has it here, for this target.
-    pub fn is_of(&self, governance: &Governance, person: &ActorId, target: &Target, now: Time) -> bool {
-        match self {
-            Self::Owner => governance.owns(person, &target.system),
-            Self::Senior => governance.person(person).is_some_and(|actor| actor.level.is_senior()),
-            Self::OnCall => governance.is_on_call(person, &target.system, now),
-            Self::Group(group) => governance.catalog.is_in(person, group),
         }
     }
 

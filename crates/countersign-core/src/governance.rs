@@ -26,8 +26,9 @@ use crate::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
+    delegation::DelegatedRole,
     frozen::Freezes,
-    ids::{ActorId, EvidenceKind, GateId, SystemId},
+    ids::{ActorId, EvidenceKind, GateId, SystemId, Target},
     issuer::{self, Issuer, Issuers},
     refusal::Refusal,
     rules::Rules,
@@ -513,6 +514,16 @@ impl Governance {
         match system.is_governance() {
             true => self.policy_group().contains(person),
             false => self.catalog.owns(person, system),
+        }
+    }
+
+    /// Whether somebody has a role that can be delegated, for this target.
+    pub fn has_role(&self, role: &DelegatedRole, person: &ActorId, target: &Target, now: Time) -> bool {
+        match role {
+            DelegatedRole::Owner => self.owns(person, &target.system),
+            DelegatedRole::Senior => self.person(person).is_some_and(|actor| actor.level.is_senior()),
+            DelegatedRole::OnCall => self.is_on_call(person, &target.system, now),
+            DelegatedRole::Group(group) => self.catalog.is_in(person, group),
         }
     }
 

@@ -83,7 +83,7 @@ fn view(state: &State, change: &Change, known: &DelegationRecord, now: Time) -> 
     if *role == DelegatedRole::OnCall && !governance.rules.ask_about("oncall") {
         return None;
     }
-    let has = |target: &&Target| known.covers(target) && role.is_of(governance, of, target, now);
+    let has = |target: &&Target| known.covers(target) && governance.has_role(role, of, target, now);
     let targets: BTreeSet<_> = change.targets.iter().filter(has).cloned().collect();
     let (statement, of, role, until) = (*statement, of.clone(), role.clone(), *until);
     (!targets.is_empty()).then_some(DelegatedView { of, role, statement, targets, until })

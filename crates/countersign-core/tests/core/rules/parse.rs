@@ -124,7 +124,7 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:oncall:N, approval:present:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:oncall:N, approval:present:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either, and `a | b@waiting>=8wh` for a, or after 8 working hours also for b
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
@@ -347,7 +347,7 @@ fn schema_that_rules_see() {
           material: Long,
           // How many of those are on call for the target's system now.
           oncall: Long,
-          // How many of those are not away now, as an absence calendar says.
+          // How many of those are not away now, by a calendar or by their own word.
           present: Long,
           // How many of those were given at most so many hours ago: `approvals.recent["24h"]`.
           recent: {},
@@ -421,9 +421,9 @@ fn schema_that_rules_see() {
           hosts: Set<String>,
         },
         paths: {
-          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path, and whatever could lie below it.
+          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path, and whatever could lie below it; a symbolic link also where it leads, and what links lead to also where they lie.
           touched: {},
-          // Whether it touches no other path, and no symbolic link, which could point anywhere, nor a submodule.
+          // Whether it touches no other path, also by symbolic links, and is none of a link or a submodule itself.
           only: {},
           // Whether a file is new there.
           added: {},
@@ -477,6 +477,8 @@ fn schema_that_rules_see() {
         waiting: {
           // How many hours ago the log took this revision, begun ones in full.
           hours: Long,
+          // How many whole working hours of the target's owner group have passed since the log took this revision: its working hours and holidays, where no calendar says any from 9 to 17, Monday to Friday.
+          worked_hours: Long,
         },
         window: {
           // Whether one of the target's change windows is open now. A target for which no calendar has any is always open.
