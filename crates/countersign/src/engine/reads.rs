@@ -376,7 +376,7 @@ impl ChangeFilter {
             let meant = did_you_mean(system.as_str(), catalog.systems.keys().map(SystemId::as_str));
             return unknown("unknown-system", "system", system.as_str(), meant);
         }
-        if let Some(target) = &self.target {
+        if let Some(target) = self.target.as_ref().filter(|target| !target.is_governance()) {
             catalog.target(target).map_err(|error| Refusal::unknown("unknown-target", error.to_string()))?;
         }
         let mut people = [&self.person, &self.proposer, &self.waiting_on].into_iter().flatten();

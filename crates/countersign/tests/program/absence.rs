@@ -62,6 +62,7 @@ fn a_delegate_opens_a_gate_by_the_delegators_role_until_it_ends() {
     let world = World::governed(&people());
     world.edit("change", "payments/timeout", "30\n");
     let change = world.propose("alice", &[PAYMENTS]);
+    world.say("alice", &["disclose", &change, "--none"]).done();
     world.approve("dave", &change);
     let until = in_days(7);
     let delegated = ok(&world, "bob", &["delegate", "senior", "--to", "carol", "--until", &until]);

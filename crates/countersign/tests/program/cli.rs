@@ -177,7 +177,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     world.stage.key("stranger");
     assert_eq!(of("stranger", &["approve", &change, "--file", "flags.json"]), is(1, "unknown-key"));
     assert_eq!(of("bob", &["approve", &change, "--file", "flags.json"]), is(0, ""));
-    assert_eq!(of("bob", &["approve", &change, "--file", "flags.json"]), is(1, "already-approved"));
+    assert_eq!(of("bob", &["approve", &change, "--file", "flags.json"]), is(3, "already-approved"));
     assert_eq!(of("alice", &["permit", &change, "--out", "permit"]), is(0, ""));
 }
 
@@ -279,7 +279,7 @@ const HOSTILE: &str = "ok\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\r\u{202e}evil\u{2
 fn what_people_write_does_not_act_on_a_terminal() {
     let world = world();
     let run = try_propose(&world, "search/production", &["--title", HOSTILE]);
-    assert_eq!((run.status, run.code().as_str()), (1, "title-malformed"), "{run}");
+    assert_eq!((run.status, run.code().as_str()), (3, "title-malformed"), "{run}");
 
     let title = "Go \u{202e}retsaf\u{202c}";
     let args = [
