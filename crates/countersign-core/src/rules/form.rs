@@ -176,7 +176,8 @@ impl Reading {
             }
         }
         // Which side of an equation is which says nothing.
-        let swapped = comparison == "==" && left.to_string() > right.to_string();
+        let (one, other) = (left.to_string(), right.to_string());
+        let swapped = comparison == "==" && one > other;
         let (left, right) = if swapped { (right, left) } else { (left, right) };
         let mut sides = serde_json::Map::new();
         sides.insert("left".to_owned(), left.clone());

@@ -503,5 +503,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 27, "{seen:?}");
+    assert!(kinds.len() >= 27, "{seen:?}");
 }
