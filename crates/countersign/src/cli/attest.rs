@@ -72,7 +72,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
     let by = match &args.by_token.workload {
         Some(workload) => By::Token(global.log()?, workload.clone()),
-        None => By::Key(global.session()?),
+        None => By::Key(Box::new(global.session()?)),
     };
     let reading = match &by {
         By::Token(log, _) => log.read(&args.change, clock::now())?,
@@ -130,7 +130,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 
 /// By what it is said.
 enum By {
-    Key(Session),
+    Key(Box<Session>),
     Token(KnownLog, ActorId),
 }
 

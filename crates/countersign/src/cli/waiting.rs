@@ -216,7 +216,7 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
         change.status.is_open()
             && change.revisions.iter().any(|revision| revision.by == id || revision.sponsor.as_ref() == Some(&id))
     };
-    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(reading, &id)?));
+    let mine = own.iter().filter(is_mine).map(|reading| Mine::of(reading, &id));
     let mine = mine.collect::<Result<_, CliError>>()?;
     let coming = coming(log, now)?;
     let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
