@@ -314,7 +314,7 @@ fn a_newer_or_malformed_trust_json_is_an_error() {
 
     {"error":{"code":"trust-malformed","message":"trust.json: there is no version 0","hint":"trust.json is made by `countersign init`; get it from somebody you trust, not from the server"}}
 
-    {"error":{"code":"trust-malformed","message":"trust.json is not a trust.json: unknown field `extra`, expected one of `version`, `origin`, `log_key`, `genesis`, `recovery_quorum`, `checkpoint`, `cosigners`, `fresh`, `witnesses` at line 1 column 213","hint":"trust.json is made by `countersign init`; get it from somebody you trust, not from the server"}}
+    {"error":{"code":"trust-malformed","message":"trust.json is not a trust.json: unknown field `extra`, expected one of `version`, `origin`, `log_key`, `genesis`, `recovery_quorum`, `checkpoint`, `cosigners`, `fresh`, `outage`, `witnesses` at line 1 column 213","hint":"trust.json is made by `countersign init`; get it from somebody you trust, not from the server"}}
 
     {"error":{"code":"trust-malformed","message":"trust.json is not a trust.json: digest `abc` does not start with `sha256:[DIGEST]` at line 1 column 117","hint":"trust.json is made by `countersign init`; get it from somebody you trust, not from the server"}}
 
