@@ -282,7 +282,9 @@ fn start(gate: &mut Gate, opening: &Opening, journal: &Path) -> Result<(), CliEr
             spend::forgo(&mut Journal::open(journal)?, permit, clock::now())?;
             Err(error)
         }
+        // Not as if the log were merely away: nobody opens it another way while the log may have this start.
         Err(NotStarted::Unknown(error)) => Err(CliError {
+            code: "start-unknown".into(),
             message: format!("whether the log took the start is unknown, so nothing was run: {}", error.message),
             ..error
         }

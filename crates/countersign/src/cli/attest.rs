@@ -71,7 +71,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         return token::sent(global, &args.change, &args.by_token, file);
     }
     let by = match &args.by_token.workload {
-        Some(workload) => By::Token(global.log()?, workload.clone()),
+        Some(workload) => By::Token(Box::new(global.log()?), workload.clone()),
         None => By::Key(Box::new(global.session()?)),
     };
     let reading = match &by {
@@ -131,7 +131,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 /// By what it is said.
 enum By {
     Key(Box<Session>),
-    Token(KnownLog, ActorId),
+    Token(Box<KnownLog>, ActorId),
 }
 
 fn document(path: &Path) -> Result<Vec<u8>, CliError> {

@@ -36,19 +36,12 @@ impl Kept {
     }
 
     pub fn all(&self) -> Result<Vec<Part>, Refusal> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.unusable(&error)),
-        };
-        let mut all = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|e| self.unusable(&e))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let bytes = fs::read(&path).map_err(|e| self.unusable(&e))?;
-                let read = serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()));
-                all.push(Part::of(&read?)?);
-            }
+        let paths = durable::json_files(&self.folder).map_err(|e| self.unusable(&e))?;
+        let mut all = Vec::with_capacity(paths.len());
+        for path in paths {
+            let bytes = fs::read(&path).map_err(|e| self.unusable(&e))?;
+            let read = serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()));
+            all.push(Part::of(&read?)?);
         }
         Ok(all)
     }

@@ -219,20 +219,10 @@ impl Kept {
 
     /// In no order that says anything.
     pub fn all(&self) -> Result<Vec<Glass>, Refusal> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.unusable(&error)),
-        };
-        let mut all = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|e| self.unusable(&e))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                // One that cannot be read opens nothing, and keeps no other from it.
-                all.extend(fs::read(&path).ok().and_then(|bytes| Glass::read(&bytes).ok()));
-            }
-        }
-        Ok(all)
+        let paths = durable::json_files(&self.folder).map_err(|e| self.unusable(&e))?;
+        // One that cannot be read opens nothing, and keeps no other from it.
+        let read = |path: PathBuf| fs::read(path).ok().and_then(|bytes| Glass::read(&bytes).ok());
+        Ok(paths.into_iter().filter_map(read).collect())
     }
 
     /// Keeps it. Where there is no room, the one goes that ends first: nobody fills a gate with what opens nothing.

@@ -229,15 +229,7 @@ impl Stops {
 
     /// In the order of their names, which tell nothing of who signed when.
     fn read(&self, folder: &Path) -> Result<Vec<Stop>, Refusal> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.unreadable(&error)),
-        };
-        let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-        let mut paths = paths.map_err(|e| self.unreadable(&e))?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
+        let paths = durable::json_files(folder).map_err(|e| self.unreadable(&e))?;
         let mut stops = Vec::with_capacity(paths.len());
         for path in paths {
             // One that cannot be read might be the one that counts.

@@ -12,7 +12,7 @@ fn people() -> [(&'static str, Level); 4] {
 
 /// A moment so many days from now, as people write it.
 fn in_days(days: i64) -> String {
-    (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    countersign::clock::now().plus_secs(24 * 3_600 * days).to_string()
 }
 
 fn ok(world: &World, who: &str, args: &[&str]) -> serde_json::Value {

@@ -306,7 +306,7 @@ fn everything(world: &World) {
 
     let frozen = say("bob", &["freeze", "--all", "--for", "1h", "--why", "orders fail"]);
     say("bob", &["lift", frozen["freeze"].as_str().unwrap()]);
-    let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).to_string();
+    let soon = countersign::clock::now().plus_secs(24 * 3_600).to_string();
     let lent = say("bob", &["delegate", "senior", "--to", "carol", "--until", &soon]);
     say("bob", &["delegate", "--end", lent["delegation"].as_str().unwrap()]);
     say("bob", &["away", "--until", &soon]);

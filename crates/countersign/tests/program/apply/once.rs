@@ -89,9 +89,7 @@ fn what_the_log_has_not_taken_does_not_run() {
     let run = apply(&silent.url);
     assert_eq!(run.status, 1, "{run}");
     let said = run.stderr.lines().last().unwrap().replace(&silent.url, "URL").replace(&bench.change[..12], "CHANGE");
-    // What follows names a nonce that the gate drew.
-    let said = said.split_once("\\nin an emergency").map_or("", |(said, _)| said);
-    assert_snapshot!(said, @r#"{"error":{"code":"unreachable","message":"whether the log took the start is unknown, so nothing was run: cannot reach the server at URL: io: Peer disconnected"#);
+    assert_snapshot!(said, @r#"{"error":{"code":"start-unknown","message":"whether the log took the start is unknown, so nothing was run: cannot reach the server at URL: io: Peer disconnected","hint":"when the server is there: countersign apply --resume CHANGE"}}"#);
     assert_eq!(posts.load(Ordering::SeqCst), 1);
     refused(&apply(&lying.url), "not-started");
     assert_eq!(bench.seen(), None);
