@@ -187,7 +187,7 @@ fn installing_without_the_server_leaves_nothing_behind() {
     );
     assert_eq!(run.status, 1, "{run}");
     let unknown = world.install("--map x=checkout/prod");
-    assert_eq!(unknown.status, 1, "{unknown}");
+    assert_eq!(unknown.status, 3, "{unknown}");
     assert_eq!(files(&world), before);
 }
 
