@@ -114,8 +114,8 @@ fn already(session: &Session, key: &Fingerprint) -> Option<CliError> {
     let said = session.log.client.revocation(key).ok()?;
     let (by, at) = (&said.revoked_by, &said.at);
     Some(match said.until {
-        None => CliError::new("already-revoked", format!("key {key} was revoked for good, by {by} at {at}")),
-        Some(until) => CliError::new("already-revoked", format!("key {key} was revoked by {by} until {until}"))
+        None => CliError::refused("already-revoked", format!("key {key} was revoked for good, by {by} at {at}")),
+        Some(until) => CliError::refused("already-revoked", format!("key {key} was revoked by {by} until {until}"))
             .hint(format!("for good, if you say so too: countersign revoke {key} --confirm")),
     })
 }

@@ -127,6 +127,10 @@ fn what_loosens_waits_and_says_until_when() {
     status 0
     --- stdout
     Nothing waits for you, ada.
+    Comes into force unless somebody rejects it
+      CHANGE  edited  governance/log  by ada, a moment ago
+                    it loosens: the time until MOMENT, in which anybody can still reject it
+                    whoever would stop it: countersign reject CHANGE --why TEXT
     Yours
       CHANGE  edited  governance/log  proposed, a moment ago
                     the time until MOMENT, in which anybody can still reject it: ada or grace

@@ -108,7 +108,7 @@ fn a_template_that_names_nobody_or_ends_too_late_is_not_proposed() {
         let text = UPDATES.replace("UNTIL", day(days).split('T').next().unwrap()).replace("renovate", proposer);
         world.stage.write("home/standard/updates.yaml", &text);
         let run = world.say("alice", &["amend", "home", "--why", "updates"]);
-        run.is_refused(1, code);
+        run.is_refused(3, code);
         assert!(run.stderr.contains("hint"), "{run}");
     }
 }

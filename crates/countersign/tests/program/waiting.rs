@@ -126,14 +126,19 @@ fn where_nothing_is_set_up_it_says_in_five_lines_what_to_do() {
 }
 
 #[test]
-fn ones_own_rejection_waits_until_it_is_lifted() {
+fn what_one_rejected_waits_again_once_its_author_has_moved() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     assert_eq!(world.say("carol", &["reject", &change, "--why", "not now"]).status, 0);
+    assert_eq!(told(&world, "carol")["waiting"], serde_json::json!([]));
+    assert_eq!(told(&world, "alice")["mine"][0]["state"], "rejected");
+
+    world.stage.write("flags.json", "{\"fast\": 1}\n");
+    let revised = world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]);
+    assert_eq!(revised.status, 0, "{revised}");
     let carol = told(&world, "carol");
     assert_eq!(ids(&carol["waiting"]), [&change]);
     assert_eq!(carol["waiting"][0]["missing"], serde_json::json!(["carol rejected this change"]));
-    assert_eq!(told(&world, "alice")["mine"][0]["state"], "rejected");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn what_this_program_cannot_read_in_a_newer_log_does_not_break_it() {
     let unknown = [
         ("approval:v1", "blessing:v1"),
         ("approval:v1", "approval:v2"),
-        ("approval:v1", "away:v1"),
+        ("approval:v1", "meeting:v1"),
         ("\"seen\":\"computed\"", "\"seen\":\"computed\",\"with\":\"gloves\""),
         ("\"seen\":\"computed\"", "\"seen\":\"recited\""),
     ];
