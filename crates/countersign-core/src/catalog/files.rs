@@ -47,6 +47,9 @@ pub(crate) const NO_GROUP: &str = "_";
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     environments: BTreeSet<Environment>,
+    /// Whether it is told how long people take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    load_people: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loosening_wait_secs: Option<u32>,
     production: BTreeSet<Environment>,
@@ -221,6 +224,7 @@ impl Catalog {
         let mut files = BTreeMap::new();
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
+            load_people: self.settings.load.people,
             loosening_wait_secs: Some(self.settings.loosening_wait_secs).filter(|secs| *secs != LOOSENING_WAIT_SECS),
             production: self.settings.production.clone(),
             unseen_approvals: self.settings.unseen_approvals,
@@ -296,6 +300,7 @@ impl Catalog {
                     catalog.settings.environments.clone_from(&file.environments);
                     catalog.settings.production.clone_from(&file.production);
                     catalog.settings.unseen_approvals = file.unseen_approvals;
+                    catalog.settings.load.people = file.load_people;
                     let wait = file.loosening_wait_secs.unwrap_or(LOOSENING_WAIT_SECS);
                     catalog.settings.loosening_wait_secs = wait;
                     if wait > MAX_LOOSENING_WAIT_SECS {

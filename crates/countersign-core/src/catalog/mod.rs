@@ -207,6 +207,23 @@ pub struct CatalogSettings {
     pub unseen_approvals: bool,
     /// How long a change of what governs waits that loosens it, from when enough people stand behind it.
     pub loosening_wait_secs: u32,
+    /// What may be told of how much people have to do.
+    #[serde(skip_serializing_if = "LoadSettings::is_usual")]
+    pub load: LoadSettings,
+}
+
+/// What of the load is told that is not told by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadSettings {
+    /// How long people take to answer, each of them.
+    pub people: bool,
+}
+
+impl LoadSettings {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A day, so that whoever would stop it has slept and looked.
@@ -237,6 +254,7 @@ impl Default for CatalogSettings {
             production: names(&["production"]),
             unseen_approvals: false,
             loosening_wait_secs: LOOSENING_WAIT_SECS,
+            load: LoadSettings::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod kit;
 mod landing;
 mod large;
 mod links;
+mod load;
 mod memory;
 mod partial;
 mod rules;

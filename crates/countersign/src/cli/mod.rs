@@ -38,6 +38,7 @@ mod init_from;
 mod join;
 mod label;
 mod list;
+mod load;
 mod log;
 mod looking;
 mod material;
@@ -211,6 +212,7 @@ enum Command {
     Diff(diff::Args),
     Findings(findings::Args),
     Coverage(coverage::Args),
+    Load(load::Args),
     Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -269,6 +271,7 @@ impl Command {
             | Self::List(_)
             | Self::Findings(_)
             | Self::Coverage(_)
+            | Self::Load(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Calendar(_)
@@ -341,6 +344,7 @@ impl Command {
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
             Self::Coverage(args) => coverage::run(global, &args),
+            Self::Load(args) => load::run(global, &args),
             Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),

@@ -172,6 +172,7 @@ impl Config {
             production,
             unseen_approvals,
             loosening_wait_secs,
+            load,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -198,6 +199,9 @@ impl Config {
             text.push_str(
                 "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",
             );
+        }
+        if load.people {
+            text.push_str("  # `countersign load` tells how long people take to answer.\n  load: {people: true}\n");
         }
         text
     }

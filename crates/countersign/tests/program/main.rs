@@ -53,6 +53,7 @@ mod join;
 mod keys;
 mod known;
 mod labels;
+mod load;
 mod looking;
 mod loosening;
 mod lying;
