@@ -9,6 +9,7 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `reviewers` | whom to ask, and why |
 //! | `steps` | from when on somebody else may supply it |
 //! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
@@ -18,6 +19,7 @@ mod enough;
 mod freezes;
 mod has;
 mod people;
+mod reviewers;
 mod steps;
 mod theirs;
 mod words;
@@ -34,6 +36,7 @@ use self::{
 };
 pub use self::{
     people::{MAX_WHO, People, able, names},
+    reviewers::{Past, Reviewer, reviewers},
     words::words,
 };
 use crate::{

@@ -19,6 +19,7 @@ mod links;
 mod load;
 mod memory;
 mod partial;
+mod reviewers;
 mod rules;
 mod semantics;
 mod statement;

@@ -57,6 +57,7 @@ mod pull;
 mod rebuild;
 mod recover;
 mod review;
+mod reviewers;
 mod revoke;
 mod rollback;
 mod rotate_key;
@@ -213,6 +214,7 @@ enum Command {
     Findings(findings::Args),
     Coverage(coverage::Args),
     Load(load::Args),
+    Reviewers(reviewers::Args),
     Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -272,6 +274,7 @@ impl Command {
             | Self::Findings(_)
             | Self::Coverage(_)
             | Self::Load(_)
+            | Self::Reviewers(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Calendar(_)
@@ -345,6 +348,7 @@ impl Command {
             Self::Findings(args) => findings::run(global, &args),
             Self::Coverage(args) => coverage::run(global, &args),
             Self::Load(args) => load::run(global, &args),
+            Self::Reviewers(args) => reviewers::run(global, &args),
             Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),

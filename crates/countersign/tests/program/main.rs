@@ -68,6 +68,7 @@ mod people;
 mod proxy;
 mod reaching;
 mod remarks;
+mod reviewers;
 mod reviewing;
 mod reviews;
 mod rollback;

@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 75] = [
+const COMMANDS: [&str; 76] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -51,6 +51,7 @@ const COMMANDS: [&str; 75] = [
     "reject CHANGE --why wait",
     "reject CHANGE --why wait --copy COPY",
     "review CHANGE",
+    "reviewers CHANGE",
     "diff CHANGE",
     "whoami",
     "take-back CHANGE",
