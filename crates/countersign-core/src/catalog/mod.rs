@@ -208,7 +208,6 @@ pub struct CatalogSettings {
     /// How long a change of what governs waits that loosens it, from when enough people stand behind it.
     pub loosening_wait_secs: u32,
     /// What may be told of how much people have to do.
-    #[serde(skip_serializing_if = "LoadSettings::is_usual")]
     pub load: LoadSettings,
 }
 
@@ -218,12 +217,6 @@ pub struct CatalogSettings {
 pub struct LoadSettings {
     /// How long people take to answer, each of them.
     pub people: bool,
-}
-
-impl LoadSettings {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// A day, so that whoever would stop it has slept and looked.
