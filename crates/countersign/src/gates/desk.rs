@@ -401,7 +401,7 @@ impl Desk {
     /// The same, whoever vouches for the log.
     fn judged(&self, change: &Change, now: Time) -> Result<(Change, Judged, Snapshot), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
-        let inputs = change.inputs(Some(&self.gate))?;
+        let inputs = change.inputs(&state.governance, Some(&self.gate))?;
         let mut handed = Vec::new();
         let leaves = match &self.followed {
             Some(followed) => followed.checkpoint.size,

@@ -21,12 +21,16 @@ because: Updates of one file that the tests pass
 /// The usual world with a robot and what tests its updates, and a template for them.
 fn with_updates() -> World {
     let world = World::usual();
+    add_updates(&world);
+    world
+}
+
+fn add_updates(world: &World) {
     world.add_workload("renovate", &[]);
     world.add_workload("ci", &["tests"]);
     let until = countersign::clock::now().plus_secs(30 * 24 * 60 * 60).to_string();
     let text = UPDATES.replace("UNTIL", until.split('T').next().unwrap());
     world.publish(|files| drop(files.insert("standard/updates.yaml".to_owned(), text.into_bytes())));
-    world
 }
 
 /// What the robot commits and proposes.
@@ -76,6 +80,34 @@ fn a_robots_update_lands_by_a_standard_change_and_one_line_more_does_not() {
     }
     let run = world.stage.run("verify change.bundle --trust home/trust.json --out page.txt");
     assert!(run.status == 2 && run.stderr.contains("--format html"), "{run}");
+}
+
+/// Bob, with whose key the template was approved, has lost it: his approval counts no more, of this as of anything else.
+#[test]
+fn a_template_behind_which_a_key_was_revoked_opens_no_gate() {
+    let world = World::usual();
+    // What he said before the template was there does not get into the way of whoever reads of him.
+    let until = countersign::clock::now().plus_secs(2 * 24 * 60 * 60).to_string();
+    let from = countersign::clock::now().plus_secs(24 * 60 * 60).to_string();
+    world.say("bob", &["away", "--from", &from, "--until", &until]).done();
+    add_updates(&world);
+    let change = update(&world, "update", "11\n12\n");
+    for _ in 0..2 {
+        let view = world.say("dave", &["show", &change]).done();
+        assert_eq!(view["decision"]["outcome"], "allow", "{view}");
+    }
+    world.say("carol", &["revoke", world.key("bob").public().fingerprint().as_str(), "--why", "lost"]).done();
+    let why =
+        "no standard change updates: fewer than 2 of those who had to approve it did so by a key that holds still";
+    let shown = world.say("dave", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains(why), "{shown}");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains(why), "{}", push.said);
+    // The decision that denied it comes out the same for whoever has only its bundle.
+    world.say("dave", &["bundle", &change, "--out", "change.bundle"]).done();
+    let run = world.stage.run("verify change.bundle --trust home/trust.json");
+    assert_eq!(run.status, 0, "{run}");
 }
 
 /// Who looks is told what the gate says: the day's count is used up.

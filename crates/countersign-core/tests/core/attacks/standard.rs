@@ -154,3 +154,59 @@ fn there_is_no_standard_change_on_tier_1_or_of_what_governs() {
         );
     }
 }
+
+/// One approval of a template opens the gate for as long as it lasts, and so would a stolen key that gave it.
+#[test]
+fn a_stolen_key_behind_a_template_lets_nothing_through_once_it_is_taken_away() {
+    // As founders of the log have it, with ada's key.
+    let mut world = with(TEMPLATE);
+    world.register_gate();
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    let person = |name: &str| format!("person/{name}").parse().unwrap();
+    let inputs = world.change(&change).inputs(&world.state.governance, None).unwrap();
+    assert!(inputs.contains(&person("ada")) && inputs.contains(&person("grace")), "{inputs:?}");
+    assert_eq!(world.standing(&change), "allow");
+    world.revoke("linus", "ada").unwrap();
+    assert_ne!(world.standing(&change), "allow");
+    assert_eq!(nearly(&world, &change), "fewer than 2 of those who had to approve it did so by a key that holds still");
+    let transition = world.transition(&change);
+    let request =
+        PermitRequest { gate: "shop-gate".parse().unwrap(), ..world.request("git-gate", &change, &transition) };
+    assert!(world.ask_for("mallory", request).is_err());
+    world.state = world.replayed().unwrap();
+    // Nobody confirms it, and it holds again.
+    world.now = world.now.plus_secs(24 * 60 * 60);
+    assert_eq!(world.standing(&change), "allow");
+    // Her other key never stood behind the template; to give that up changes nothing, but the one that did ends it for good.
+    world.revoke("ada", "ada-laptop").unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    world.revoke("ada", "ada").unwrap();
+    world.now = world.now.plus_secs(48 * 60 * 60);
+    assert_ne!(world.standing(&change), "allow");
+    // What looks at nothing of the sort depends on nobody of them.
+    let other = world.propose_git("linus", &commits(9, "deploy.sh", 1));
+    let inputs = world.change(&other).inputs(&world.state.governance, None).unwrap();
+    assert!(!inputs.contains(&person("grace")), "{inputs:?}");
+}
+
+#[test]
+fn a_template_stands_on_the_very_keys_that_approved_it() {
+    let mut world = World::founded(|_| {}, |_| {}).unwrap();
+    world.register_gate();
+    let brought = world.amend("ada", &[("standard/locks.yaml", Some(TEMPLATE.as_bytes()))]);
+    world.approve("grace", &brought).unwrap();
+    world.put_in_force("linus", &brought).unwrap();
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    assert_eq!(world.standing(&change), "allow");
+    // Who takes another key in its place vouches for what they said with it before.
+    world.spare("grace-new");
+    world.rotate("grace", "grace", "grace-new").unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    world.replayed().unwrap();
+    // Two others who give somebody a key, since theirs is lost, do not: who found it may have approved.
+    world.spare("ada-new");
+    world.rotate_lost(&["barbara", "grace-new"], "ada", "ada-new").unwrap();
+    assert_ne!(world.standing(&change), "allow");
+    assert_eq!(nearly(&world, &change), "fewer than 2 of those who had to approve it did so by a key that holds still");
+    world.replayed().unwrap();
+}
