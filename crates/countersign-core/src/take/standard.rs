@@ -258,6 +258,8 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
                 let more = if more == 0 { String::new() } else { format!(" and {more} more") };
                 misses.push(format!("`{}`{more} is outside of its paths", first.path));
             }
+            let inside = paths.iter().filter(|path| standard.globs.is_match(&path.path));
+            misses.extend(inside.filter_map(|path| unnamed(standard, path)).next());
         }
     }
     let most = [
@@ -269,6 +271,18 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
         misses.push(format!("it {does} {n} {what}, and {most} are the most"));
     }
     misses
+}
+
+/// What does more than its lines say: what is run, and what steers git and a forge. A wildcard is not meant for these.
+fn unnamed(standard: &Standard, path: &RuledPath) -> Option<String> {
+    let is_git = |part: &&str| part.get(..4).is_some_and(|begins| begins.eq_ignore_ascii_case(".git"));
+    let steers: Vec<&str> = path.path.split('/').filter(is_git).collect();
+    if !steers.is_empty() && !standard.globs.name(&path.path, &steers) {
+        return Some(format!("`{}` steers git or a forge, and its paths do not name it", path.path));
+    }
+    let name: Vec<&str> = path.path.rsplit('/').take(1).collect();
+    let is_moded = path.mode && !standard.globs.name(&path.path, &name);
+    is_moded.then(|| format!("the mode of `{}` changes, and its paths do not name it", path.path))
 }
 
 /// Whether a change is of the sort that a template is about: what of it landed is counted, however it was approved.
