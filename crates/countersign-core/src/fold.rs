@@ -201,7 +201,7 @@ impl State {
             Body::Proposal(proposal) => {
                 if let Some(subject) = &admitted.found.subject {
                     let mut change = Change::begin(admitted, proposal, subject);
-                    change.know_signers(&self.governance.catalog);
+                    change.know_people(&self.governance);
                     self.put_change(change);
                 }
             }
@@ -247,7 +247,7 @@ impl State {
                         change.know_delegations(delegated);
                     }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
-                        change.know_signers(&governance.catalog);
+                        change.know_people(&governance);
                     }
                 }
             }

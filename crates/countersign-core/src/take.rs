@@ -79,6 +79,9 @@ fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<A
     let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
     let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
     signed.extend(keys.iter().filter_map(|key| governance.ever_by_key(key)).map(|actor| actor.id.clone()));
+    // Also whose it was when the revision came, whosever it is now.
+    let signers = change.revisions.iter().flat_map(|revision| &revision.signers);
+    signed.extend(signers.filter(|(key, _)| keys.contains(*key)).map(|(_, by)| by.clone()));
     signed
 }
 
@@ -124,18 +127,22 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
     // One entry an identity, with every role and every key that it has in any revision.
     let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
     let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
+    let mut holders: BTreeMap<&str, BTreeSet<&ActorId>> = BTreeMap::new();
     for revision in &change.revisions {
         for identity in moved.identities(revision) {
             let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
             entry.roles.extend(identity.roles.iter().copied());
             entry.keys.extend(identity.keys.iter().cloned());
+            if let Some((reference, holder)) = revision.holders.get_key_value(&identity.reference) {
+                holders.entry(reference).or_default().insert(holder);
+            }
         }
         names.extend(revision.named.iter().map(|(reference, who)| (reference.as_str(), who)));
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
     let mut all = signed(governance, change, moved);
-    let mut claims = BTreeMap::new();
+    let mut claims: BTreeSet<(String, ActorId)> = BTreeSet::new();
     let mut unknown = BTreeMap::new();
     let mut tools: BTreeSet<String> = BTreeSet::new();
     let mut committers: BTreeSet<ActorId> = BTreeSet::new();
@@ -148,9 +155,15 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
         let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
+        // A mail that went over to somebody else makes nobody independent of what came under it.
+        let held = holders.remove(reference.as_str()).into_iter().flatten().cloned();
+        match claimed_only {
+            true => claims.extend(held.map(|holder| (reference.clone(), holder))),
+            false => all.extend(held),
+        }
         match governance.catalog.person_by_mail(mail) {
             Some(actor) if claimed_only => {
-                claims.insert(reference, actor.id.clone());
+                claims.insert((reference, actor.id.clone()));
             }
             Some(actor) => {
                 if identity.roles.contains(&Role::Committer) && actor.kind == ActorKind::Person {
@@ -189,7 +202,7 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
             .map(|record| (record.said.verdict.clone(), record.by.clone()))
     };
     // Whom a commit names, cleared or not, says nothing of the others: two could clear each other.
-    let named: BTreeSet<ActorId> = claims.values().cloned().collect();
+    let named: BTreeSet<ActorId> = claims.iter().map(|(_, actor)| actor.clone()).collect();
     let known: BTreeSet<ActorId> = all.union(&named).cloned().collect();
     let mut cleared_by = BTreeSet::new();
     let mut unmapped = BTreeSet::new();
