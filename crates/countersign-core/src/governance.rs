@@ -462,6 +462,12 @@ impl Governance {
         !actor.keys.is_empty() || self.issuers.speak_for(&actor.id)
     }
 
+    /// Whether somebody's word on this kind of evidence can count for a target.
+    pub fn may_attest(&self, actor: &Actor, kind: &EvidenceKind, target: &Target) -> bool {
+        let speaks = !actor.keys.is_empty() || self.issuers.speak_of(&actor.id, target);
+        actor.attests.kinds.contains(kind) && actor.attests.only_for.covers(target) && speaks
+    }
+
     /// People who have a key in the catalog, revoked or not.
     pub fn people_with_keys(&self) -> impl Iterator<Item = &Actor> {
         self.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person && !actor.keys.is_empty())

@@ -23,7 +23,7 @@ fn or_meant(meant: Option<&str>) -> String {
 
 impl CatalogSettings {
     /// The environment's name is one of those that a target may have.
-    fn knows(&self, target: &Target) -> Result<(), UnknownTarget> {
+    pub(super) fn knows(&self, target: &Target) -> Result<(), UnknownTarget> {
         if self.environments.contains(&target.environment) {
             return Ok(());
         }

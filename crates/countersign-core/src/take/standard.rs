@@ -111,7 +111,7 @@ impl Weighing<'_> {
         }
         for kind in &standard.evidence {
             match self.evidence.get(kind) {
-                Some(view) if view.passed() => {}
+                Some(view) if view.passed_for(&self.change.targets) => {}
                 Some(view) => misses.push(format!("evidence that {kind} passed ({})", view.objections().join(", "))),
                 None => misses.push(format!("evidence that {kind} passed")),
             }

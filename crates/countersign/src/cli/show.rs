@@ -302,7 +302,9 @@ pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
     let line = |said: &EvidenceLine| {
         let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
         let token = said.issuer.as_ref().map(|issuer| format!(", token of {}", printable(issuer))).unwrap_or_default();
-        let of = format!("by {} {} (revision {}{by}{token})", said.by, times::ago(&said.at), said.revision);
+        let only: Vec<String> = said.only_for.iter().map(ToString::to_string).collect();
+        let only = if only.is_empty() { String::new() } else { format!(", for {} alone", only.join(", ")) };
+        let of = format!("by {} {} (revision {}{by}{token}{only})", said.by, times::ago(&said.at), said.revision);
         let counts = match (said.result, said.counts, said.self_made) {
             (_, true, _) => good("counts"),
             (_, _, true) => warn("does not count: the change edits what made it"),
