@@ -2,7 +2,6 @@
 
 mod carry;
 mod fits;
-mod inputs;
 mod records;
 mod status;
 

@@ -6,6 +6,7 @@ mod content;
 mod delegation;
 mod evidence;
 mod findings;
+mod inputs;
 mod labels;
 mod loosening;
 mod part;
@@ -24,10 +25,7 @@ pub use self::{
     evidence::evidence_of,
     standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
-pub(crate) use self::{
-    loosening::behind,
-    standard::{approvers, is_of_sort},
-};
+pub(crate) use self::{loosening::behind, standard::is_of_sort};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, LabelRecord, Revision},

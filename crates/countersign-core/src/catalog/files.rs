@@ -393,7 +393,7 @@ impl Catalog {
             }
         }
         for actor in self.actors.values() {
-            if let Some(unknown) = actor.attests.only_for.unknown_in(self) {
+            if let Some(unknown) = self.lacks(&actor.attests.only_for) {
                 let at = place(PEOPLE, home(&actor.member_of));
                 problems.add(&at, format!("there is no `{unknown}`, for which {} attests", actor.id), None);
             }

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    catalog::Catalog,
-    ids::{InvalidId, SystemId, Target},
-};
+use crate::ids::{InvalidId, SystemId, Target};
 
 /// `checkout`, or `checkout/production`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,14 +99,6 @@ impl Scope {
             Place::Target(target) => other.covers(target),
         };
         other.is_everywhere() || !self.is_everywhere() && self.0.iter().all(within)
-    }
-
-    /// What it names that is not there.
-    pub fn unknown_in(&self, catalog: &Catalog) -> Option<&Place> {
-        self.0.iter().find(|place| match place {
-            Place::System(system) => !catalog.systems.contains_key(system),
-            Place::Target(target) => catalog.target(target).is_err(),
-        })
     }
 }
 

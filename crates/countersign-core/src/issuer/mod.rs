@@ -237,7 +237,7 @@ impl Issuers {
             }
             for SpeaksFor { workload, attests_for, .. } in &issuer.file.workloads {
                 let path = path_of(&issuer.name);
-                if let Some(unknown) = attests_for.unknown_in(catalog) {
+                if let Some(unknown) = catalog.lacks(attests_for) {
                     let what = format!("there is no `{unknown}`, for which {workload} attests");
                     return Err(invalid(&path, what));
                 }

@@ -145,7 +145,7 @@ impl Weighing<'_> {
 }
 
 /// Whoever approved a template that the change is of the sort of: whether it goes through by that depends on their keys.
-pub(crate) fn approvers<'a>(governance: &'a Governance, change: &Change) -> BTreeSet<&'a ActorId> {
+pub(super) fn approvers<'a>(governance: &'a Governance, change: &Change) -> BTreeSet<&'a ActorId> {
     let Some(revision) = change.current() else { return BTreeSet::new() };
     let of_sort = governance
         .standards

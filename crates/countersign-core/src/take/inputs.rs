@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::StreamId;
 
-use super::{Change, Revision};
+use super::standard::approvers;
 use crate::{
+    change::{Change, Revision},
     governance::Governance,
     ids::GateId,
     refusal::Refusal,
     statement::{change_stream, gate_stream, governance_stream, person_stream, target_stream},
     subject::Subject,
-    take::approvers,
 };
 
 impl Change {
