@@ -6,6 +6,7 @@ mod content;
 mod delegation;
 mod evidence;
 mod findings;
+mod judged;
 mod labels;
 mod loosening;
 mod part;
