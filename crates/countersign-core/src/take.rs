@@ -7,6 +7,7 @@ mod delegation;
 mod evidence;
 mod findings;
 mod inputs;
+mod judged;
 mod labels;
 mod loosening;
 mod part;

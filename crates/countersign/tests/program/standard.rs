@@ -35,7 +35,12 @@ fn add_updates(world: &World) {
 
 /// What the robot commits and proposes.
 fn update(world: &World, branch: &str, text: &str) -> String {
-    world.git(&["checkout", "--quiet", "-B", branch, "origin/main"]);
+    update_on(world, branch, "origin/main", text)
+}
+
+/// The same on something else than what is on the branch.
+fn update_on(world: &World, branch: &str, base: &str, text: &str) -> String {
+    world.git(&["checkout", "--quiet", "-B", branch, base]);
     world.write("search/limit", text);
     let mut commit = world.stage.command("git");
     commit.current_dir(world.stage.path("work"));
@@ -43,8 +48,8 @@ fn update(world: &World, branch: &str, text: &str) -> String {
     assert!(commit.args(["-m", "Update"]).status().unwrap().success());
     let words =
         ["propose", "--kind", "code", "--title", "Update", "--why", "a newer version of what we use", "--git", "work"];
-    let range =
-        ["--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD", "--target", "search/production"];
+    let range = format!("{base}..HEAD");
+    let range = ["--repository", "shop", "--branch", "main", "--range", &range, "--target", "search/production"];
     let run = world.say("renovate", &[&words[..], &range, &["--sponsor", "carol"]].concat());
     let change = run.done()["id"].as_str().unwrap().to_owned();
     world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]).done();
@@ -129,6 +134,55 @@ fn a_standard_change_beyond_the_days_count_is_shown_as_the_gate_decides_it() {
     assert_eq!((&view["decision"]["outcome"], &view["decision"]["standard"]), (&json!("deny"), &json!(null)), "{view}");
     let shown = world.stage.run_words(&["--url", &world.server().url, "--key", "dave", "show", &change]);
     assert!(shown.stdout.contains(why), "{shown}");
+}
+
+/// Four that stand on one another, of which three may land within a day: branches and changes.
+fn four(world: &World) -> Vec<(String, String)> {
+    let mut base = "origin/main".to_owned();
+    let mut made = Vec::new();
+    for number in 0..4 {
+        let branch = format!("update-{number}");
+        let change = update_on(world, &branch, &base, &format!("{number}1\n"));
+        base.clone_from(&branch);
+        made.push((branch, change));
+    }
+    made
+}
+
+const THREE_DID: &str = "3 like it landed on search/production within a day, and 3 are the most";
+
+#[test]
+fn a_stack_lands_no_more_standard_changes_than_a_day_has() {
+    let world = with_updates();
+    let four = four(&world);
+    let push = world.push(&["update-3:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains(THREE_DID), "{}", push.said);
+    assert!(four.iter().all(|(_, change)| world.state(change) != "applied"));
+    world.push(&["update-2:main"]).passes();
+    assert!(four.iter().take(3).all(|(_, change)| world.state(change) == "applied"));
+    let push = world.push(&["update-3:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains(THREE_DID), "{}", push.said);
+}
+
+/// The log does not tell of what this gate let through meanwhile; its journal does.
+#[test]
+fn an_outage_lands_no_more_standard_changes_than_a_day_has() {
+    let mut world = with_updates();
+    let four = four(&world);
+    let synced = world.stage.run("gate sync shop.git");
+    assert_eq!(synced.status, 0, "{synced}");
+    world.stop_server();
+    for (branch, _) in four.iter().take(3) {
+        let push = world.push(&[&format!("{branch}:main")]);
+        push.passes();
+        assert!(push.said.contains("decided alone"), "{}", push.said);
+    }
+    let push = world.push(&["update-3:main"]);
+    push.is_refused("server-unreachable");
+    let why = "nor does it decide this alone: change [A] is not allowed on search/production yet";
+    assert!(push.said.contains(why), "{}", push.said);
 }
 
 /// What could not be put in force is refused when it is proposed, and not after somebody approved it.
