@@ -23,6 +23,7 @@ mod publication;
 mod recovery;
 mod revocation;
 mod rotation;
+mod schedule;
 mod second;
 mod token;
 
@@ -209,6 +210,7 @@ pub fn authenticate<'a>(
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)

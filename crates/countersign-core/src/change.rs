@@ -1,9 +1,11 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
 mod carry;
+mod erasing;
 mod fits;
 mod inputs;
 mod records;
+mod schedule;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,7 @@ pub use self::{
         EvidenceRecord, IdentificationRecord, LabelRecord, PermitRecord, RejectionRecord, RequestRecord, Revision,
         TakenBack, WaiverRecord, is_set_aside,
     },
+    schedule::{ScheduleRecord, Schedules},
     status::ChangeStatus,
 };
 use crate::{
@@ -72,6 +75,9 @@ pub struct Change {
     /// Approvals that are there no more, since who gave them took them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<TakenBack>,
+    /// When people say that it lands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: Schedules,
     /// What of it was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<ErasureRecord>,
@@ -158,6 +164,7 @@ impl Change {
             labels: vec![],
             labelled: BTreeMap::new(),
             taken_back: vec![],
+            schedules: BTreeMap::new(),
             erased: vec![],
         }
     }
@@ -320,7 +327,7 @@ impl Change {
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
         spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke.extend(self.evidence.iter().map(|evidence| &evidence.by));
-        spoke.extend(self.labelled.keys());
+        spoke.extend(self.labelled.keys().chain(self.schedules.keys()));
         spoke
     }
 
@@ -371,6 +378,7 @@ impl Change {
                     at,
                     epoch,
                     delegated: BTreeMap::new(),
+                    within: approval.within,
                 });
             }
             Body::Rejection(rejection) => {
@@ -416,6 +424,7 @@ impl Change {
                 token: admitted.signed_with.token.clone(),
             }),
             Body::Label(said) => self.label(said, admitted),
+            Body::Schedule(said) => self.schedule(&by, said, at),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -425,6 +434,7 @@ impl Change {
                 reason: waiver.reason,
                 at,
                 epoch,
+                within: self.window(),
             }),
             Body::Identification(said) => {
                 self.identifications.push(IdentificationRecord { by, at, epoch, said: said.clone() });
@@ -567,38 +577,6 @@ impl Change {
             | Body::Epoch(_)
             | Body::Finding(_)
             | Body::FindingAnswer(_) => {}
-        }
-    }
-
-    /// Whatever was written about it and whom its commits name: what can be erased.
-    pub fn erasable(&self) -> BTreeSet<Digest> {
-        let texts = self.revisions.iter().flat_map(|revision| [Some(revision.text), revision.identities_blob]);
-        let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
-        let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
-        let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
-        let broken = self.permits.iter().filter_map(|permit| permit.broken.as_ref()).map(|broken| broken.reason);
-        let reasons = reasons.chain(broken);
-        let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
-        let token = |evidence: &EvidenceRecord| evidence.token.as_ref().map(|token| token.digest);
-        let evidence =
-            self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text, token(evidence)]).flatten();
-        texts.flatten().chain(reasons).chain(evidence).collect()
-    }
-
-    /// The tombstone of a blob, if it was erased.
-    pub fn tombstone(&self, blob: &Digest) -> Option<&ErasureRecord> {
-        self.erased.iter().find(|erased| erased.blobs.contains(blob))
-    }
-
-    /// Forgets the names that were in these blobs.
-    pub(crate) fn erase(&mut self, by: &ActorId, at: Time, blobs: &BTreeSet<Digest>) {
-        self.erased.push(ErasureRecord { by: by.clone(), at, blobs: blobs.clone() });
-        let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
-        for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
-            revision.named.clear();
-        }
-        for token in self.evidence.iter_mut().filter_map(|evidence| evidence.token.as_mut()) {
-            token.erased |= blobs.contains(&token.digest);
         }
     }
 

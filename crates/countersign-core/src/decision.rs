@@ -75,6 +75,10 @@ pub enum Token {
     Wait,
     /// That the freezes are over, or that it is something that may pass them.
     Thaw,
+    /// The time at which its window opens.
+    Opens,
+    /// Another window: that one is over.
+    Reschedule,
 }
 
 /// What a rule still misses.
@@ -224,6 +228,8 @@ impl fmt::Display for Token {
             Self::Rules => "rules",
             Self::Wait => "wait",
             Self::Thaw => "thaw",
+            Self::Opens => "opens",
+            Self::Reschedule => "reschedule",
         })
     }
 }
@@ -243,6 +249,8 @@ impl FromStr for Token {
             "rules" => Self::Rules,
             "wait" => Self::Wait,
             "thaw" => Self::Thaw,
+            "opens" => Self::Opens,
+            "reschedule" => Self::Reschedule,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

@@ -207,6 +207,7 @@ impl Reader<'_> {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Disclosure(_)
             | Body::Identification(_)
             | Body::GuidanceObservation(_)

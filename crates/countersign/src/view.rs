@@ -14,7 +14,7 @@ use countersign_core::{
     rules::decide,
     snapshot::{DelegatedView, EvidenceView, Snapshot},
     state::State,
-    statement::RevisionRef,
+    statement::{RevisionRef, Window},
     subject::{Subject, Transition},
     take::evidence_of,
     text::{CommentText, ProposalText, Reason},
@@ -24,7 +24,7 @@ use countersign_ledger::{Digest, Fingerprint, Time};
 pub use self::emergency::emergency;
 use crate::wire::{
     ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, LentLine,
-    PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+    PermitLine, RejectionLine, TakenBackLine, WaiverLine, WindowLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -114,14 +114,17 @@ pub fn view(
                 seen: approval.seen,
                 counts: approval.revision == current
                     && approval.epoch == epoch
+                    && change.is_still_within(approval.within.as_ref())
                     && snapshot.approvals.iter().any(|a| a.by == approval.by),
                 together: (approval.revision == current)
                     .then(|| snapshot.together.get(&approval.by).map(ToString::to_string))
                     .flatten(),
                 revoked: revoked(state, &approval.by, &approval.key, now),
                 carries: approval.epoch == epoch
+                    && change.is_still_within(approval.within.as_ref())
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
+                rescheduled: rescheduled(change, approval),
                 delegated: lent(&snapshot, approval, current),
             })
             .collect(),
@@ -173,6 +176,7 @@ pub fn view(
                 revision: record.revision.number,
             })
             .collect(),
+        windows: change.windows().map(|(by, said)| window(Some(by), &said)).collect(),
         taken_back: change
             .taken_back
             .iter()
@@ -257,7 +261,19 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
             Some(Subject::Files(_) | Subject::Governance(_)) | None => None,
         },
         content: change.content().ok(),
+        window: change.window().map(|all| window(None, &all)),
     }
+}
+
+fn window(by: Option<&ActorId>, window: &Window) -> WindowLine {
+    let Window { not_before, until } = *window;
+    WindowLine { by: by.cloned(), not_before: not_before.map(rfc3339), until: until.map(rfc3339) }
+}
+
+/// For which other time an approval was given.
+fn rescheduled(change: &Change, approval: &ApprovalRecord) -> Option<String> {
+    let seen = approval.within.filter(|seen| !change.is_still_within(Some(seen)))?;
+    Some(format!("it was given for landing {seen}, and the change lands at other times by now"))
 }
 
 fn title(change: &Change, blob: &Digest, text: Option<&ProposalText>) -> String {

@@ -9,6 +9,7 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `scheduled` | when it lands, and whose word that is |
 //! | `steps` | from when on somebody else may supply it |
 //! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
@@ -18,6 +19,7 @@ mod enough;
 mod freezes;
 mod has;
 mod people;
+mod scheduled;
 mod steps;
 mod theirs;
 mod words;
@@ -78,6 +80,9 @@ pub struct Explanation {
     /// The freezes that hold for it now, and whether it may pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
+    /// When it lands, and by whose word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lands: Option<String>,
     /// From when on somebody else may supply what is missing, by which rule, and where that was used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
@@ -349,6 +354,7 @@ impl<'a> Scene<'a> {
             standard: None,
             rollback: None,
             freezes: self.freezes(),
+            lands: self.lands(),
             steps: self.steps(decision),
         }
     }
@@ -447,7 +453,9 @@ impl<'a> Scene<'a> {
             | Token::Target
             | Token::Rules
             | Token::Wait
-            | Token::Thaw => false,
+            | Token::Thaw
+            | Token::Opens => false,
+            Token::Reschedule => self.snapshot.schedule.iter().any(|view| view.by.contains(person)),
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -560,6 +568,7 @@ impl<'a> Scene<'a> {
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
             Token::Thaw => self.thaw(missing),
+            Token::Opens | Token::Reschedule => vec![self.scheduled(missing)],
         }
     }
 

@@ -48,6 +48,7 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)

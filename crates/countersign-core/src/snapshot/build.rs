@@ -65,6 +65,7 @@ impl Builder {
             calendar: None,
             waiting_hours: None,
             findings_overdue: None,
+            schedule: None,
         })
     }
 

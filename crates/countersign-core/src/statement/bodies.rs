@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use super::{
     Away, Back, BreakGlass, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer, Freeze, FreezeLift,
-    Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
+    Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, Schedule, SeenCheckpoint,
+    Window,
 };
 use crate::{
     decision::Outcome,
@@ -179,6 +180,9 @@ pub struct Approval {
     pub revision: RevisionRef,
     pub seen: Seen,
     pub targets: BTreeSet<Target>,
+    /// When the change lands, as whoever approves saw it. Not spelled where nobody said when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -476,6 +480,7 @@ bodies! {
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
     Label(Labelling) = "label",
+    Schedule(Schedule) = "schedule",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -552,6 +557,7 @@ impl Body {
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
             Self::Label(b) => Some((&b.change, &b.revision)),
+            Self::Schedule(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -608,6 +614,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Label(_)
+            | Self::Schedule(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -646,6 +653,7 @@ impl Body {
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
             | Self::Label(_)
+            | Self::Schedule(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)

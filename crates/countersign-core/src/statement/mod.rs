@@ -22,6 +22,7 @@ mod governed;
 mod keys;
 mod label;
 mod permit;
+mod schedule;
 mod worth;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ pub use self::{
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
     permit::{LocalPermit, PermitRequest},
+    schedule::{Schedule, Window},
 };
 pub use crate::kind::Seen;
 use crate::{
@@ -225,6 +227,7 @@ impl Statement {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -294,6 +297,7 @@ impl Statement {
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
             | Body::Label(Labelling { change, .. })
+            | Body::Schedule(Schedule { change, .. })
             | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })

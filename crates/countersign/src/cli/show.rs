@@ -276,11 +276,12 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
+        .chain(lands)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
@@ -333,11 +334,12 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
+        .chain(lands)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     if met_none(view) {
@@ -468,9 +470,15 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, steps, .. } = &denied.explanation;
+    let Explanation { standard, rollback, freezes, lands, steps, .. } = &denied.explanation;
     lines.extend(
-        standard.iter().chain(rollback).chain(freezes).chain(steps).map(|line| format!("  {}", printable(line))),
+        standard
+            .iter()
+            .chain(rollback)
+            .chain(freezes)
+            .chain(lands)
+            .chain(steps)
+            .map(|line| format!("  {}", printable(line))),
     );
     lines.join("\n")
 }
@@ -489,7 +497,7 @@ pub(super) fn counts(approval: &ApprovalLine) -> String {
     if let Some(why) = &approval.together {
         return warn(format!("does not count: {}", printable(why)));
     }
-    if let Some(why) = &approval.revoked {
+    if let Some(why) = approval.rescheduled.as_ref().or(approval.revoked.as_ref()) {
         return warn(format!("does not count: {}", printable(why)));
     }
     match (approval.counts, approval.carries) {

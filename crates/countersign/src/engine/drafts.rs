@@ -375,6 +375,7 @@ pub(super) fn named_blobs(
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

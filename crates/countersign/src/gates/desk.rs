@@ -435,6 +435,7 @@ impl Desk {
                 standard: None,
                 rollback: None,
                 freezes: Vec::new(),
+                lands: None,
                 steps: Vec::new(),
             },
             Outcome::Deny => {

@@ -267,6 +267,11 @@ fn the_same_statement_at_once_is_taken_once() {
 }
 
 /// Says everything that can be said, by the command line, until the log has every kind of statement.
+/// Tomorrow, as a command reads it.
+fn soon() -> String {
+    countersign::wire::rfc3339(countersign::clock::now().plus_secs(86_400))
+}
+
 fn everything(world: &World) {
     let say = |who: &str, args: &[&str]| {
         let run = world.say(who, args);
@@ -286,6 +291,7 @@ fn everything(world: &World) {
     say("bob", &["take-back", &change]);
     say("carol", &["comment", &change, "--path", "checkout/timeout", "--line", "1", "seconds?"]);
     say("bob", &["label", &change, "no-backport"]);
+    say("alice", &["permit", &change, "--until", &soon()]);
     world.approve("bob", &change);
     say("alice", &["permit", &change, "--out", "permit"]);
     world.push(&["HEAD:main"]).passes();

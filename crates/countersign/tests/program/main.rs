@@ -72,6 +72,7 @@ mod reviews;
 mod rollback;
 mod rules;
 mod scenario;
+mod schedules;
 mod serving;
 mod settings;
 mod simulate;

@@ -21,6 +21,7 @@ mod outage;
 mod permits;
 mod rejections;
 mod rollback;
+mod schedules;
 mod server_keys;
 mod standard;
 mod statements;

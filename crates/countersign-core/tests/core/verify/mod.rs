@@ -80,6 +80,7 @@ fn lively() -> World {
     world.take_back("grace", &remarked).unwrap();
     world.comment("grace", &remarked).unwrap();
     world.label("grace", LabelAct::PutOn, &remarked, "hold").unwrap();
+    world.schedule("ada", &remarked, (Some(3_600), None)).unwrap();
     let evidence = world.evidence_of(&remarked);
     world.say("ci", evidence).unwrap();
     world.withdraw("ada", &remarked).unwrap();
