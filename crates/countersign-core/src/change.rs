@@ -2,6 +2,7 @@
 
 mod carry;
 mod erasing;
+mod expiry;
 mod fits;
 mod inputs;
 mod records;
@@ -14,6 +15,7 @@ use countersign_ledger::{Digest, Fingerprint, Jws, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    expiry::SAID_BEFORE_SECS,
     records::{
         ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
         EvidenceRecord, IdentificationRecord, LabelRecord, PermitRecord, RejectionRecord, RequestRecord, Revision,
@@ -78,6 +80,11 @@ pub struct Change {
     /// When people say that it lands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schedules: Schedules,
+    /// When somebody last touched it, after it was proposed; and when it was taken up again after it had expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revived_at: Option<Time>,
     /// What of it was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<ErasureRecord>,
@@ -165,6 +172,8 @@ impl Change {
             labelled: BTreeMap::new(),
             taken_back: vec![],
             schedules: BTreeMap::new(),
+            touched_at: None,
+            revived_at: None,
             erased: vec![],
         }
     }

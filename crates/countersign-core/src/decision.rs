@@ -79,6 +79,8 @@ pub enum Token {
     Opens,
     /// Another window: that one is over.
     Reschedule,
+    /// A revision: it expired.
+    Revive,
 }
 
 /// What a rule still misses.
@@ -230,6 +232,7 @@ impl fmt::Display for Token {
             Self::Thaw => "thaw",
             Self::Opens => "opens",
             Self::Reschedule => "reschedule",
+            Self::Revive => "revive",
         })
     }
 }
@@ -251,6 +254,7 @@ impl FromStr for Token {
             "thaw" => Self::Thaw,
             "opens" => Self::Opens,
             "reschedule" => Self::Reschedule,
+            "revive" => Self::Revive,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

@@ -238,7 +238,9 @@ impl State {
                 };
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
+                    let expired = change.is_expired(governance.catalog.settings.expires_after_days, admitted.at);
                     change.apply(admitted);
+                    change.touched(admitted, expired);
                     change.was_alone(alone);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);

@@ -451,6 +451,7 @@ impl Snapshot {
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
             findings_overdue: findings::overdue(state, change, now)?,
             schedule: ScheduleView::of(change),
+            expires_at: change.expires_at(governance.catalog.settings.expires_after_days),
         })
     }
 }
@@ -497,6 +498,7 @@ fn label_counts(
     now: Time,
 ) -> Result<bool, Refusal> {
     Ok(record.epoch == state.governance.record.header_epoch()
+        && change.has_lived_since(record.at)
         && person(state, &record.by, &record.key, now)?.is_some()
         && !is_partial(state, change, contributors, &record.by, now)?
         && !newcomers::is_beside(&state.governance, &contributors.all, &record.by, now))
@@ -515,7 +517,9 @@ fn approvals(
     let asks = |word| state.governance.rules.ask_about(word);
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        let stands = approval.epoch == epoch && change.is_still_within(approval.within.as_ref());
+        let stands = approval.epoch == epoch
+            && change.is_still_within(approval.within.as_ref())
+            && change.has_lived_since(approval.at);
         if !of(approval) || !stands || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }

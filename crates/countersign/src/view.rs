@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     change::{ApprovalRecord, Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
     explain,
+    governance::Governance,
     ids::{ActorId, EvidenceKind},
     presence::Presence,
     refusal::Refusal,
@@ -73,6 +74,7 @@ pub fn view(
     };
     let snapshot = Snapshot::take(state, change, now)?;
     let epoch = state.governance.record.header_epoch();
+    let days = state.governance.catalog.settings.expires_after_days;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, presence, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
@@ -85,7 +87,7 @@ pub fn view(
         title: title(change, &revision.text, text.as_ref()),
         kind: change.kind,
         purpose: change.purpose.clone(),
-        state: state_name(change, now).to_owned(),
+        state: state_name(change, days, now).to_owned(),
         targets: change.targets.clone(),
         subject: revision.subject.clone(),
         subject_ref: revision.subject.reference()?,
@@ -246,12 +248,19 @@ fn comment(change: &Change, record: &CommentRecord, texts: &Texts) -> CommentLin
 }
 
 /// A change in a list.
-pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, now: Time) -> ChangeLine {
+pub fn line(
+    governance: &Governance,
+    change: &Change,
+    current: RevisionRef,
+    text: Option<&ProposalText>,
+    now: Time,
+) -> ChangeLine {
+    let days = governance.catalog.settings.expires_after_days;
     ChangeLine {
         id: change.id.clone(),
         title: change.current().map_or_else(String::new, |revision| title(change, &revision.text, text)),
         kind: change.kind,
-        state: state_name(change, now).to_owned(),
+        state: state_name(change, days, now).to_owned(),
         targets: change.targets.clone(),
         proposer: change.proposer.clone(),
         proposed_at: rfc3339(change.proposed_at),
@@ -262,6 +271,7 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
         },
         content: change.content().ok(),
         window: change.window().map(|all| window(None, &all)),
+        expires_at: change.expires_soon(days, now).filter(|at| *at > now).map(rfc3339),
     }
 }
 
@@ -292,9 +302,10 @@ fn gone(change: &Change, blob: &Digest) -> String {
     tombstone(change, blob).unwrap_or_else(|| NOT_HERE.to_owned())
 }
 
-/// The state's name; a permit that nobody used in time leaves the change as expired.
-fn state_name(change: &Change, now: Time) -> &'static str {
+/// The state's name. What nobody touched is expired, as is what a permit that nobody used in time leaves.
+fn state_name(change: &Change, days: Option<u32>, now: Time) -> &'static str {
     match change.status {
+        _ if change.is_expired(days, now) => "expired",
         ChangeStatus::Permitted if change.permits.iter().all(|p| p.outcome.is_some() || p.expires_at < now) => {
             "expired"
         }

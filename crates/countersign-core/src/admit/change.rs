@@ -132,6 +132,7 @@ pub(super) fn about(
     if let Some((_, revision)) = body.about() {
         current_revision(change, revision)?;
     }
+    schedule::is_alive(governance, change, body, now)?;
     match body {
         Body::NewRevision(revision) => new_revision(governance, change, authenticated, revision, found),
         Body::Publication(publication) => publication::of_change(state, change, authenticated, publication, now),

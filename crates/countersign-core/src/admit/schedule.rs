@@ -9,7 +9,7 @@ use crate::{
     governance::Governance,
     ids::ActorId,
     refusal::Refusal,
-    statement::{Schedule, Window},
+    statement::{Body, Schedule, Window},
     take,
 };
 
@@ -119,6 +119,27 @@ pub(super) fn stopping(change: &Change, now: Time) -> Result<(), Refusal> {
             Err(Refusal::conflict("outside-window", format!("change {} lands {window}, and not now", change.id))
                 .hint(format!("whose window that is, and how it is moved: countersign show {}", change.id.short())))
         }
+        None => Ok(()),
+    }
+}
+
+/// What would count for nothing is not taken: a change that expired is revised first.
+pub(super) fn is_alive(governance: &Governance, change: &Change, body: &Body, now: Time) -> Result<(), Refusal> {
+    let grants = matches!(body, Body::Approval(_) | Body::Waiver(_) | Body::Schedule(_));
+    let days = governance.catalog.settings.expires_after_days;
+    match change.expires_at(days).filter(|at| grants && *at <= now) {
+        Some(at) => Err(Refusal::conflict(
+            "expired",
+            format!(
+                "nobody has touched change {} for {} days, and it expired at {at}",
+                change.id,
+                days.unwrap_or_default()
+            ),
+        )
+        .hint(format!(
+            "a revision begins it anew, with the same content or another: countersign revise {}",
+            change.id.short()
+        ))),
         None => Ok(()),
     }
 }

@@ -83,6 +83,9 @@ pub struct Explanation {
     /// When it lands, and by whose word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lands: Option<String>,
+    /// When it expires, from a week before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// From when on somebody else may supply what is missing, by which rule, and where that was used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
@@ -355,6 +358,7 @@ impl<'a> Scene<'a> {
             rollback: None,
             freezes: self.freezes(),
             lands: self.lands(),
+            expires: self.expires(now),
             steps: self.steps(decision),
         }
     }
@@ -446,7 +450,7 @@ impl<'a> Scene<'a> {
             Token::Sponsor => named(missing),
             // Until its author has moved, who rejected it has said all there is to say.
             Token::Lift => named(missing) && self.look_again.contains(person),
-            Token::Driver => made_it,
+            Token::Driver | Token::Revive => made_it,
             Token::Remedy
             | Token::Contributor
             | Token::Identity
@@ -568,6 +572,7 @@ impl<'a> Scene<'a> {
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
             Token::Thaw => self.thaw(missing),
+            Token::Revive => one(self.authors(decided), format!("countersign revise {change} …, which begins it anew")),
             Token::Opens | Token::Reschedule => vec![self.scheduled(missing)],
         }
     }

@@ -1,7 +1,10 @@
-//! When a change lands, and whose word that is.
+//! When a change lands, whose word that is, and when it expires.
+
+use countersign_ledger::Time;
 
 use super::{Obligation, Scene, obligation, words::way_in_words};
 use crate::{
+    change::SAID_BEFORE_SECS,
     decision::{Missing, Token},
     ids::ActorId,
     snapshot::ScheduleView,
@@ -24,6 +27,12 @@ impl Scene<'_> {
             ),
         };
         obligation(way_in_words(missing, None), found, how)
+    }
+
+    /// When it expires, from a week before; that it did stands in the to-do list.
+    pub(super) fn expires(&self, now: Time) -> Option<String> {
+        let at = self.snapshot.expires_at.filter(|at| *at > now && at.secs_since(now) <= SAID_BEFORE_SECS)?;
+        Some(format!("expires at {at}, unless somebody touches it before: approves, comments, revises"))
     }
 
     /// When it lands, for whoever looks.

@@ -21,10 +21,21 @@ pub const POLICY_GROUP: &str = "policy-group";
 pub const LOOSENING: &str = "loosening";
 pub const FROZEN: &str = "frozen";
 pub const SCHEDULED: &str = "scheduled";
+pub const EXPIRED: &str = "expired";
 
 /// Names that no rule may take.
-pub const ALL: [&str; 9] =
-    [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP, LOOSENING, FROZEN, SCHEDULED];
+pub const ALL: [&str; 10] = [
+    IDENTITIES_KNOWN,
+    NO_REJECTION,
+    TARGETS_KNOWN,
+    FLOOR,
+    RULES_LOADED,
+    POLICY_GROUP,
+    LOOSENING,
+    FROZEN,
+    SCHEDULED,
+    EXPIRED,
+];
 
 /// What the floor asks of a production target.
 const FLOOR_ASKS: Requirement = Requirement { need: Need::Approvals { role: Role::Independent, count: 1 }, only: None };
@@ -75,6 +86,10 @@ pub fn words(id: &str) -> Option<Words> {
             "that it lands in the window that was signed for it".to_owned(),
             "Whoever put it off, and whoever approved it for that time, meant then and no other time.",
         ),
+        EXPIRED => (
+            "that somebody has touched it lately".to_owned(),
+            "What nobody has looked at for so long is looked at again before it lands: what stands around it has moved on.",
+        ),
         _ => return None,
     };
     Some(Words { requires, because })
@@ -92,6 +107,7 @@ pub(super) struct BuiltinIds {
     loosening: RuleId,
     frozen: RuleId,
     scheduled: RuleId,
+    expired: RuleId,
 }
 
 impl BuiltinIds {
@@ -106,6 +122,7 @@ impl BuiltinIds {
             loosening: LOOSENING.parse()?,
             frozen: FROZEN.parse()?,
             scheduled: SCHEDULED.parse()?,
+            expired: EXPIRED.parse()?,
         })
     }
 }
@@ -166,6 +183,12 @@ pub(super) fn scheduled(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Opt
         _ => return None,
     };
     stopping(&ids.scheduled, everywhere(snapshot), vec![missing])
+}
+
+/// It has not expired.
+pub(super) fn expired(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Option<RuleDecision> {
+    let expired = snapshot.expires_at.filter(|at| *at <= now)?;
+    stopping(&ids.expired, everywhere(snapshot), vec![Missing::each(Token::Revive, [expired])])
 }
 
 /// A production target has an approval by somebody who had no hand in the change, whatever the rules say. One that carries

@@ -66,6 +66,7 @@ impl Builder {
             waiting_hours: None,
             findings_overdue: None,
             schedule: None,
+            expires_at: None,
         })
     }
 

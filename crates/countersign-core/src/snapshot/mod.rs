@@ -142,6 +142,9 @@ pub struct Snapshot {
     /// When it lands, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleView>,
+    /// When it expires, where the home says that changes do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }
 
 /// Who signed the commits of a revision.

@@ -164,7 +164,8 @@ fn line(line: &ChangeLine, width: Option<usize>) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
     let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
     let ago = format!("{:<12}", times::ago(&line.proposed_at));
-    let when = line.window.as_ref().map(lands).unwrap_or_default();
+    let expires = line.expires_at.as_ref().map(|at| format!("expires {} ", times::local(at))).unwrap_or_default();
+    let when = line.window.as_ref().map(lands).unwrap_or_default() + &expires;
     let before = format!("{}  {state} {proposer} {ago}  {}  {when}", line.id.short(), targets.join(" "));
     let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
     anstream::println!(

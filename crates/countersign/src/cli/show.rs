@@ -276,12 +276,13 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, lands, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
         .chain(lands)
+        .chain(expires)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
@@ -334,12 +335,13 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, lands, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
         .chain(lands)
+        .chain(expires)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     if met_none(view) {
@@ -470,13 +472,14 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, lands, steps, .. } = &denied.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &denied.explanation;
     lines.extend(
         standard
             .iter()
             .chain(rollback)
             .chain(freezes)
             .chain(lands)
+            .chain(expires)
             .chain(steps)
             .map(|line| format!("  {}", printable(line))),
     );

@@ -436,6 +436,7 @@ impl Desk {
                 rollback: None,
                 freezes: Vec::new(),
                 lands: None,
+                expires: None,
                 steps: Vec::new(),
             },
             Outcome::Deny => {

@@ -39,6 +39,9 @@ pub struct ChangeLine {
     /// When it lands, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowLine>,
+    /// When it expires, if that is within a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// A change with everything that is known of it.

@@ -27,6 +27,7 @@ mod epoch;
 mod erase;
 mod evidence;
 mod exits;
+mod expiry;
 mod folder;
 mod foreign;
 mod freezes;

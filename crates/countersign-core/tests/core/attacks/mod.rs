@@ -9,6 +9,7 @@ mod delegations;
 mod epochs;
 mod escalation;
 mod evidence;
+mod expiry;
 mod findings;
 mod freezes;
 mod glass;
