@@ -25,6 +25,7 @@ mod revocation;
 mod rotation;
 mod schedule;
 mod second;
+mod subscription;
 mod token;
 
 use countersign_ledger::{
@@ -223,6 +224,7 @@ pub fn authenticate<'a>(
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)
+        | Body::CalendarFetched(_)
         | Body::Away(_)
         | Body::Back(_)
         | Body::Delegation(_)
@@ -428,7 +430,7 @@ pub fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, no
         (_, Some((id, _)), None) => Err(Refusal::unknown("unknown-change", format!("there is no change {id}"))
             .hint("list the changes: countersign list")),
         (_, Some(_), Some(change)) => change::about(state, change, authenticated, found, now),
-        (_, None, _) => governance::admit(state, authenticated, now),
+        (_, None, _) => governance::admit(state, authenticated, found, now),
     }
 }
 

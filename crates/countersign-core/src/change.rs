@@ -25,6 +25,7 @@ pub use self::{
     status::ChangeStatus,
 };
 use crate::{
+    calendar::FetchedFile,
     catalog::Catalog,
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
@@ -124,6 +125,8 @@ pub struct Found {
     pub transition: Option<Transition>,
     /// Of a proposal or revision of what governs: whether it loosens what is in force. Worked out where it is folded.
     pub loosens: Option<bool>,
+    /// What was fetched for a calendar.
+    pub fetched: Option<FetchedFile>,
     /// The token that speaks for it, if it is at hand.
     pub token: Option<Jws>,
 }
@@ -574,6 +577,7 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Drill(_)
             | Body::Away(_)
             | Body::Back(_)

@@ -193,6 +193,11 @@ impl State {
                 let record = FreezeRecord::of(said, by, admitted.at);
                 frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
             }
+            Body::CalendarFetched(said) => {
+                if let Some(fetched) = &admitted.found.fetched {
+                    Arc::make_mut(&mut self.governance).hear(said, fetched.clone(), admitted.at);
+                }
+            }
             Body::FreezeLift(said) => {
                 let freezes = &mut Arc::make_mut(&mut self.governance).record.freezes;
                 freezes.entry(said.freeze).and_modify(|freeze| freeze.lifted_at = Some(admitted.at));
@@ -570,6 +575,7 @@ impl State {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Away(_)
             | Body::Back(_)
             | Body::Delegation(_)

@@ -196,6 +196,7 @@ impl Reader<'_> {
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Drill(_)
             | Body::Away(_)
             | Body::Back(_)

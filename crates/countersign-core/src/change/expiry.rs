@@ -98,6 +98,7 @@ impl Body {
             | Self::FindingAnswer(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::CalendarFetched(_)
             | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Away, Back, BreakGlass, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer, Freeze, FreezeLift,
-    Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, Schedule, SeenCheckpoint,
-    Window,
+    Away, Back, BreakGlass, CalendarFetched, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer,
+    Freeze, FreezeLift, Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, Schedule,
+    SeenCheckpoint, Window,
 };
 use crate::{
     decision::Outcome,
@@ -498,6 +498,7 @@ bodies! {
     FindingAnswer(FindingAnswer) = "finding-answer",
     Freeze(Freeze) = "freeze",
     FreezeLift(FreezeLift) = "freeze-lift",
+    CalendarFetched(CalendarFetched) = "calendar-fetched",
     Drill(Drill) = "drill",
     Away(Away) = "away",
     Back(Back) = "back",
@@ -535,6 +536,7 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::CalendarFetched(_)
             | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
@@ -579,6 +581,7 @@ impl Body {
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
             Self::Freeze(b) => vec![b.reason],
+            Self::CalendarFetched(b) => vec![b.content],
             Self::KeyRotation(b) => b.reason.into_iter().collect(),
             Self::Recovery(b) => vec![b.reason],
             Self::Proposal(b) => {
@@ -632,6 +635,7 @@ impl Body {
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
             Self::LocalPermit(permit) => vec![permit.transition.digest],
+            Self::CalendarFetched(said) => vec![said.content],
             Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)

@@ -23,6 +23,7 @@ mod keys;
 mod label;
 mod permit;
 mod schedule;
+mod subscription;
 mod worth;
 
 use std::borrow::Cow;
@@ -43,6 +44,7 @@ pub use self::{
     label::{LabelAct, Labelling},
     permit::{LocalPermit, PermitRequest},
     schedule::{Schedule, Window},
+    subscription::CalendarFetched,
 };
 pub use crate::kind::Seen;
 use crate::{
@@ -186,6 +188,7 @@ impl Statement {
             Body::KeyRotation(b) => vec![named(b.key.as_str(), &Digest::of(b.new_key.to_string()))],
             Body::Freeze(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::FreezeLift(b) => vec![named("freeze", &b.freeze)],
+            Body::CalendarFetched(b) => vec![named(b.calendar.as_str(), &b.content)],
             Body::Away(_) | Body::Back(_) => {
                 let of = format!("person/{}", self.header.by);
                 let digest = Digest::of(&of);
@@ -259,7 +262,7 @@ impl Statement {
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
             // Whatever is frozen, every decision looks here, and every verifier.
-            Body::Genesis(_) | Body::Epoch(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
+            Body::Genesis(_) | Body::Epoch(_) | Body::Freeze(_) | Body::FreezeLift(_) | Body::CalendarFetched(_) => {
                 (governance_stream()?, Vec::new())
             }
             Body::Publication(b) => (

@@ -11,6 +11,7 @@ impl Body {
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
+            | Self::CalendarFetched(_)
             | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
@@ -65,6 +66,7 @@ impl Body {
             | Self::Erasure(_)
             | Self::FindingAnswer(_)
             | Self::FreezeLift(_)
+            | Self::CalendarFetched(_)
             | Self::Delegation(_) => true,
             Self::Genesis(_)
             | Self::KeyRevocation(_)

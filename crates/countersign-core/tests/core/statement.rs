@@ -15,11 +15,11 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Away, Back, Body, BreakGlass, Comment, Decided, Delegation, DelegationEnd,
-        Disclosure, Drill, Epoch, Erased, Erasure, Evidence, Finding, FindingAnswer, FoundDocument, Founder, Freeze,
-        FreezeLift, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification, IdentityVerdict,
-        KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, LocalPermit, MAX_TARGETS, Matter, NewRevision,
-        ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
+        Approval, ApprovalWithdrawal, Away, Back, Body, BreakGlass, CalendarFetched, Comment, Decided, Delegation,
+        DelegationEnd, Disclosure, Drill, Epoch, Erased, Erasure, Evidence, Finding, FindingAnswer, FoundDocument,
+        Founder, Freeze, FreezeLift, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
+        IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, LocalPermit, MAX_TARGETS, Matter,
+        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
         RevocationConfirmation, Schedule, Seen, SeenCheckpoint, Statement, Waiver, Window, Withdrawal,
     },
@@ -316,6 +316,7 @@ pub fn one_of_each() -> Vec<Statement> {
             until: START,
         }),
         Body::FreezeLift(FreezeLift { freeze: Digest::of("freeze") }),
+        Body::CalendarFetched(CalendarFetched { calendar: "team".to_owned(), content: Digest::of("events") }),
         Body::Drill(Drill {
             audience: key().fingerprint(),
             expires_at: START.plus_secs(PERMIT_SECS),
@@ -488,6 +489,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     finding-answer: finding/1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b target/checkout/production target/search/staging
     freeze: governance
     freeze-lift: governance
+    calendar-fetched: governance
     drill: gate/shop-gate target/checkout/production target/search/staging
     away: person/ada
     back: person/ada
@@ -614,7 +616,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, schedule, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, local-permit, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift, drill, away, back, delegation, delegation-end");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, schedule, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, local-permit, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift, calendar-fetched, drill, away, back, delegation, delegation-end");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

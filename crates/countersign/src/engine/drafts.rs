@@ -384,6 +384,7 @@ pub(super) fn named_blobs(
         | Body::PermitGrant(_)
         | Body::LocalPermit(_)
         | Body::FreezeLift(_)
+        | Body::CalendarFetched(_)
         | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)

@@ -80,6 +80,7 @@ mod simulate;
 mod standard;
 mod stops;
 mod store;
+mod subscribed;
 mod support;
 mod sync;
 mod tokens;

@@ -27,6 +27,7 @@ mod server_keys;
 mod standard;
 mod statements;
 mod stops;
+mod subscribed;
 mod tokens;
 mod unseen;
 
