@@ -67,7 +67,7 @@ fn no_machine_keeps_a_change_alive() {
         let said = world.evidence_of(&change);
         let _ = world.say("ci", said);
     }
-    assert_eq!(world.standing(&change).contains("expired"), true);
+    assert!(world.standing(&change).contains("expired"));
 }
 
 #[test]
