@@ -194,6 +194,11 @@ impl State {
                 let record = FreezeRecord::of(said, by, admitted.at);
                 frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
             }
+            Body::CalendarFetched(said) => {
+                if let Some(fetched) = &admitted.found.fetched {
+                    Arc::make_mut(&mut self.governance).hear(said, fetched.clone(), admitted.at);
+                }
+            }
             Body::FreezeLift(said) => {
                 let freezes = &mut Arc::make_mut(&mut self.governance).record.freezes;
                 freezes.entry(said.freeze).and_modify(|freeze| freeze.lifted_at = Some(admitted.at));
@@ -214,6 +219,7 @@ impl State {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -238,7 +244,9 @@ impl State {
                 };
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
+                    let expired = change.is_expired(governance.catalog.settings.expires_after_days, admitted.at);
                     change.apply(admitted);
+                    change.touched(admitted, expired);
                     change.was_alone(alone);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
@@ -572,6 +580,7 @@ impl State {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Away(_)
             | Body::Back(_)
             | Body::Delegation(_)
@@ -587,6 +596,7 @@ impl State {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)

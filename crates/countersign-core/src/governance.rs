@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::newcomer::Newcomer;
 pub use self::server::{ReplacedKeys, SERVER_KEYS, ServerKeys, log_keys};
 use crate::{
-    calendar::{self, Calendar, Calendars},
+    calendar::{self, Calendar, Calendars, FetchedFile, Subscriptions},
     canonical,
     catalog::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
@@ -34,7 +34,9 @@ use crate::{
     rules::Rules,
     semantics::Semantics,
     standard::{self, Standard, StandardApproval},
-    statement::{Body, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement},
+    statement::{
+        Body, CalendarFetched, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement,
+    },
     subject::Subject,
 };
 
@@ -90,6 +92,9 @@ pub struct GovernanceRecord {
     /// What people froze: what holds, and what is over and not forgotten.
     #[serde(default, with = "crate::frozen::as_text")]
     pub freezes: Freezes,
+    /// What the server fetched for calendars that are subscribed to.
+    #[serde(default, with = "crate::calendar::subscriptions_as_text")]
+    pub fetched: Subscriptions,
 }
 
 /// An epoch that was begun.
@@ -273,6 +278,7 @@ impl Governance {
             newcomers: BTreeMap::new(),
             replaced_keys: Vec::new(),
             freezes: Freezes::new(),
+            fetched: Subscriptions::new(),
         };
         if record.files.contains_key(SERVER_KEYS) {
             return Err(Refusal::malformed(
@@ -334,6 +340,14 @@ impl Governance {
         }
     }
 
+    /// Takes what was fetched for a calendar.
+    pub(crate) fn hear(&mut self, said: &CalendarFetched, file: FetchedFile, at: Time) {
+        let from = self.calendars.get(&said.calendar).and_then(|calendar| calendar.file.from.clone());
+        let Some(from) = from else { return };
+        calendar::hear(&mut self.record.fetched, (&said.calendar, &from), said.content, file, at);
+        self.calendars = Arc::new(Calendars::clone(&self.calendars).with_fetched(&self.record.fetched));
+    }
+
     /// What an epoch makes of it: who may act and by which rules stays.
     pub(crate) fn in_epoch(&self, epoch: &Epoch, payload: Digest) -> Self {
         let mut begun = self.clone();
@@ -367,7 +381,7 @@ impl Governance {
     }
 
     fn of(
-        record: GovernanceRecord,
+        mut record: GovernanceRecord,
         parsed: BTreeMap<String, GovernanceFile>,
         rules: Option<Arc<Rules>>,
     ) -> Result<Self, Refusal> {
@@ -425,7 +439,12 @@ impl Governance {
             | GovernanceFile::Issuer(_)
             | GovernanceFile::Server(_) => None,
         });
-        let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
+        let calendars = Calendars::of(calendars, &catalog)?;
+        // What another address said is nothing to this one.
+        record.fetched.retain(|name, fetched| {
+            calendars.get(name).is_some_and(|calendar| calendar.file.from.as_ref() == Some(&fetched.from))
+        });
+        let calendars = Arc::new(calendars.with_fetched(&record.fetched));
         let issuers = parsed.values().filter_map(|file| match file {
             GovernanceFile::Issuer(issuer) => Some((**issuer).clone()),
             GovernanceFile::Catalog(_)

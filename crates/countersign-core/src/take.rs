@@ -36,8 +36,8 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView,
-        WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, ScheduleView, Snapshot,
+        TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -465,6 +465,8 @@ impl Snapshot {
             calendar,
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
             findings_overdue: findings::overdue(state, change, now)?,
+            schedule: ScheduleView::of(change),
+            expires_at: change.expires_at(governance.catalog.settings.expires_after_days),
         })
     }
 }
@@ -511,6 +513,7 @@ fn label_counts(
     now: Time,
 ) -> Result<bool, Refusal> {
     Ok(record.epoch == state.governance.record.header_epoch()
+        && change.has_lived_since(record.at)
         && person(state, &record.by, &record.key, now)?.is_some()
         && !is_partial(state, change, contributors, &record.by, now)?
         && !newcomers::is_beside(&state.governance, &contributors.all, &record.by, now))
@@ -529,7 +532,10 @@ fn approvals(
     let asks = |word| state.governance.rules.ask_about(word);
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        if !of(approval) || approval.epoch != epoch || !state.governance.catalog.settings.counts(approval.seen) {
+        let stands = approval.epoch == epoch
+            && change.is_still_within(approval.within.as_ref())
+            && change.has_lived_since(approval.at);
+        if !of(approval) || !stands || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
         let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };
@@ -584,7 +590,8 @@ fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Tim
     let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
     let mut views = Vec::new();
     for waiver in &change.waivers {
-        if Some(waiver.revision) != current || waiver.epoch != epoch {
+        let stands = waiver.epoch == epoch && change.is_still_within(waiver.within.as_ref());
+        if Some(waiver.revision) != current || !stands {
             continue;
         }
         if let Some(person) = person(state, &waiver.by, &waiver.key, now)?

@@ -2,7 +2,7 @@
 
 use countersign_ledger::{Fingerprint, Time};
 
-use super::{Authenticated, change::its_targets};
+use super::{Authenticated, change::its_targets, schedule};
 use crate::{
     change::{Change, Found, PermitRecord, RequestRecord, TakenBack},
     decision::Outcome,
@@ -270,6 +270,9 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
             ),
         )
         .hint(format!("what may pass, and who lifts it: countersign freezes {name}")));
+    }
+    if !goes_over_it {
+        schedule::stopping(change, now)?;
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();
     // One of an earlier revision may have carried over.

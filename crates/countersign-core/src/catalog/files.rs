@@ -19,8 +19,8 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, Group, LOOSENING_WAIT_SECS, Level,
-    MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
+    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, EXPIRES_AFTER_DAYS, Group, LOOSENING_WAIT_SECS,
+    Level, MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
     index::Index,
     near,
     problem::{Place, Problems},
@@ -47,6 +47,8 @@ pub(crate) const NO_GROUP: &str = "_";
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     environments: BTreeSet<Environment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_after_days: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loosening_wait_secs: Option<u32>,
     production: BTreeSet<Environment>,
@@ -223,6 +225,7 @@ impl Catalog {
         let mut files = BTreeMap::new();
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
+            expires_after_days: self.settings.expires_after_days,
             loosening_wait_secs: Some(self.settings.loosening_wait_secs).filter(|secs| *secs != LOOSENING_WAIT_SECS),
             production: self.settings.production.clone(),
             unseen_approvals: self.settings.unseen_approvals,
@@ -301,6 +304,11 @@ impl Catalog {
                     catalog.settings.unseen_approvals = file.unseen_approvals;
                     let wait = file.loosening_wait_secs.unwrap_or(LOOSENING_WAIT_SECS);
                     catalog.settings.loosening_wait_secs = wait;
+                    catalog.settings.expires_after_days = file.expires_after_days;
+                    if let Some(days) = file.expires_after_days.filter(|days| !EXPIRES_AFTER_DAYS.contains(days)) {
+                        let (least, most) = EXPIRES_AFTER_DAYS.into_inner();
+                        problems.add(&at, format!("expires_after_days is {days}"), Some(format!("{least} to {most}")));
+                    }
                     if wait > MAX_LOOSENING_WAIT_SECS {
                         let most = Some(format!("at most {MAX_LOOSENING_WAIT_SECS}, which is 30 days"));
                         problems.add(&at, format!("loosening_wait_secs is {wait}"), most);

@@ -209,12 +209,17 @@ pub struct CatalogSettings {
     pub unseen_approvals: bool,
     /// How long a change of what governs waits that loosens it, from when enough people stand behind it.
     pub loosening_wait_secs: u32,
+    /// After how many days a change expires that nobody touches; never, where it is not said.
+    pub expires_after_days: Option<u32>,
 }
 
 /// A day, so that whoever would stop it has slept and looked.
 pub const LOOSENING_WAIT_SECS: u32 = 24 * 60 * 60;
 /// Longer than this nothing waits: a home could lock itself.
 pub const MAX_LOOSENING_WAIT_SECS: u32 = 30 * 24 * 60 * 60;
+
+/// After how many days a change may expire: the week in which that is said has to have room.
+pub const EXPIRES_AFTER_DAYS: std::ops::RangeInclusive<u32> = 7..=3_650;
 
 impl CatalogSettings {
     /// Whether an approval counts by how its content was at hand.
@@ -239,6 +244,7 @@ impl Default for CatalogSettings {
             production: names(&["production"]),
             unseen_approvals: false,
             loosening_wait_secs: LOOSENING_WAIT_SECS,
+            expires_after_days: None,
         }
     }
 }

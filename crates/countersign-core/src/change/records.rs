@@ -18,7 +18,7 @@ use crate::{
     kind::Documents,
     pieces::Pieces,
     refusal::Refusal,
-    statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
+    statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen, Window},
     subject::{Subject, TransitionRef},
 };
 
@@ -174,6 +174,9 @@ pub struct ApprovalRecord {
     /// back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delegated: BTreeMap<Digest, ActorId>,
+    /// When the change landed, as whoever approved saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +234,9 @@ pub struct WaiverRecord {
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+    /// When the change landed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 
 mod build;
 mod calendar;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,7 @@ use crate::{
 pub use self::{
     build::Builder,
     calendar::{CalendarView, FreezeView, Worked},
+    schedule::ScheduleView,
 };
 
 /// What the subject is made of.
@@ -137,6 +139,12 @@ pub struct Snapshot {
     /// How many findings about its targets nobody has answered in time, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings_overdue: Option<u32>,
+    /// When it lands, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleView>,
+    /// When it expires, where the home says that changes do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }
 
 /// Who signed the commits of a revision.

@@ -291,6 +291,7 @@ impl Lane {
             revision,
             seen: Seen::Computed,
             targets: targets.clone(),
+            within: None,
         };
         let approved = maker.said(&approver.id, &approver.key, seen, Body::Approval(approval))?;
         change.approvals.push(ApprovalRecord {

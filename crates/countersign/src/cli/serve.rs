@@ -27,7 +27,7 @@ use crate::{
     notify::Notifier,
     ring::Ring,
     store::{self, Damage, Store, StoreError, writer::SubmitError},
-    unix, verifying,
+    subscriptions, unix, verifying,
 };
 
 /// How long what still runs is waited for in the end.
@@ -89,6 +89,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(tidy_material(Arc::clone(&engine)));
+        tokio::spawn(subscriptions::run(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
         tokio::spawn(look_around(Arc::clone(&engine), home.path().to_owned()));
         let names = home.config().hosts.iter().chain(&args.host).cloned();

@@ -276,11 +276,13 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
+        .chain(lands)
+        .chain(expires)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
@@ -335,11 +337,13 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &view.explanation;
     standard
         .iter()
         .chain(rollback)
         .chain(freezes)
+        .chain(lands)
+        .chain(expires)
         .chain(steps)
         .for_each(|line| anstream::println!("  {}", printable(line)));
     if met_none(view) {
@@ -470,9 +474,16 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, steps, .. } = &denied.explanation;
+    let Explanation { standard, rollback, freezes, lands, expires, steps, .. } = &denied.explanation;
     lines.extend(
-        standard.iter().chain(rollback).chain(freezes).chain(steps).map(|line| format!("  {}", printable(line))),
+        standard
+            .iter()
+            .chain(rollback)
+            .chain(freezes)
+            .chain(lands)
+            .chain(expires)
+            .chain(steps)
+            .map(|line| format!("  {}", printable(line))),
     );
     lines.join("\n")
 }
@@ -491,7 +502,7 @@ pub(super) fn counts(approval: &ApprovalLine) -> String {
     if let Some(why) = &approval.together {
         return warn(format!("does not count: {}", printable(why)));
     }
-    if let Some(why) = &approval.revoked {
+    if let Some(why) = approval.rescheduled.as_ref().or(approval.revoked.as_ref()) {
         return warn(format!("does not count: {}", printable(why)));
     }
     match (approval.counts, approval.carries) {

@@ -448,6 +448,8 @@ impl Desk {
                 standard: None,
                 rollback: None,
                 freezes: Vec::new(),
+                lands: None,
+                expires: None,
                 steps: Vec::new(),
             },
             Outcome::Deny => {
