@@ -34,12 +34,10 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView,
-        WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, ProposerView, Snapshot, TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -411,11 +409,6 @@ impl Snapshot {
             revision: revision.reference.number,
             kind: change.kind,
             purpose: change.purpose.clone(),
-            material: match &revision.subject {
-                Subject::Git(_) => Material::Commits,
-                Subject::Files(_) => Material::Files,
-                Subject::Governance(_) => Material::Governance,
-            },
             targets,
             unknown_targets,
             groups: groups(governance, &part),
