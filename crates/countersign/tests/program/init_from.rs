@@ -694,7 +694,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     @id("tier-1-senior")
     @requires("approval:senior:1")
     @because("A tier 1 system takes a senior besides the author.")
-    @remedy("countersign approve {change} --git ., or --file PATH")
+    @remedy("countersign review {change}")
     @mode("watch")
     @strength("waivable")
     forbid (
