@@ -630,12 +630,12 @@ fn watch(home: &Home, started: &Started) {
     let repository = started.bare.as_deref().map_or("REPOSITORY.git".to_owned(), word);
     let stem = started.repository.trim_end_matches(".git");
     let name = format!("{stem}-git").parse::<GateId>().map_or("NAME".to_owned(), |name| name.to_string());
-    let option = |name: &str, value: &str| format!(" {}", word(Path::new(&format!("--{name}={value}"))));
-    let map: String = started.map.iter().map(|entry| option("map", &printable(entry))).collect();
+    let option = |name: &str, value: &str| word(Path::new(&format!("--{name}={}", printable(value))));
+    let map: String = started.map.iter().map(|entry| format!(" \\\n      {}", option("map", entry))).collect();
     anstream::println!("  watch the repository, which stops nothing and writes down what it would have stopped:");
     anstream::println!(
-        "    countersign gate install {repository} --name {name} --trust {trust} --mode watch{}{map}",
-        option("branch", &printable(&started.branch))
+        "    countersign gate install {repository} --name {name} --trust {trust} \\\n      --mode watch {}{map}",
+        option("branch", &started.branch)
     );
     if started.bare.is_none() {
         anstream::println!("    REPOSITORY.git is the bare repository that people push to");

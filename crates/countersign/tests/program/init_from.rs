@@ -153,6 +153,14 @@ fn a_history_with_owners_becomes_a_home() {
 
     Next
       countersign serve --home home
+      watch the repository, which stops nothing and writes down what it would have stopped:
+        countersign gate install shop.git --name shop-git --trust home/trust.json \
+          --mode watch '--branch=main' \
+          '--map=billing/**=billing/production' \
+          '--map=infra/**=infra/production' \
+          '--map=docs/**=docs/production' \
+          '--map=*=everybody/production'
+        after a week: countersign gate report shop.git
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
       before a rule is enforced, see what the one that you changed would have done:
@@ -431,11 +439,12 @@ fn the_gate_that_it_ends_in_stops_nothing() {
     let run = stage.run(&format!("init home --name log --from shop.git {FOUNDERS}"));
     assert_eq!(run.status, 0, "{run}");
     let (_, next) = run.stdout.split_once("Next\n").unwrap();
+    let next = next.replace(" \\\n", "");
     let command = next.lines().find_map(|line| line.trim().strip_prefix("countersign gate install ")).unwrap();
     assert!(command.starts_with("shop.git ") && command.contains("--mode watch"), "{run}");
     assert!(next.contains("countersign gate report shop.git"), "{run}");
     let server = stage.serve();
-    let command = command.replace('\'', "");
+    let command = command.replace('\'', "").split_whitespace().collect::<Vec<_>>().join(" ");
     let installed = stage.run(&format!("gate install {command} --key ada --url {}", server.url));
     assert!(installed.status == 0 && installed.stdout.contains("it stops nothing"), "{installed}");
     stage.git(&["clone", "--quiet", "shop.git", "work"]);
@@ -669,6 +678,11 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
 
     Next
       countersign serve --home home
+      watch the repository, which stops nothing and writes down what it would have stopped:
+        countersign gate install shop.git --name shop-git --trust home/trust.json \
+          --mode watch '--branch=main' \
+          '--map=src/**=src/production'
+        after a week: countersign gate report shop.git
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
       before a rule is enforced, see what the one that you changed would have done:
