@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use countersign_ledger::Time;
 
+use super::Explanation;
 use crate::{
     change::Change,
     ids::{ActorId, ChangeId},
@@ -20,6 +21,19 @@ const TOLD_DAYS: i64 = 30;
 const MAX_TOLD: usize = 5;
 /// As many places of one are named.
 const MAX_NAMED: usize = 3;
+
+impl Explanation {
+    /// What there is to know of it besides its rules, a line each.
+    pub fn notes(&self) -> impl Iterator<Item = &String> {
+        self.standard
+            .iter()
+            .chain(&self.rollback)
+            .chain(&self.freezes)
+            .chain(&self.steps)
+            .chain(&self.glass)
+            .chain(&self.beside)
+    }
+}
 
 impl State {
     /// Rejections that stand in other changes on a change's targets, that do not hold it, and that are of the same places, with those,

@@ -148,17 +148,6 @@ impl Obligation {
 }
 
 impl Explanation {
-    /// What there is to know of it besides its rules, a line each.
-    pub fn notes(&self) -> impl Iterator<Item = &String> {
-        self.standard
-            .iter()
-            .chain(&self.rollback)
-            .chain(&self.freezes)
-            .chain(&self.steps)
-            .chain(&self.glass)
-            .chain(&self.beside)
-    }
-
     /// Who would do, where more than one thing is asked: `for example: ada and grace approve, …`.
     pub fn for_example(&self) -> Option<String> {
         let asked: usize = self.rules.iter().filter(|rule| rule.stops()).map(|rule| rule.obligations.len()).sum();
