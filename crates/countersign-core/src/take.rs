@@ -36,12 +36,11 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, ScheduleView, Snapshot,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, ProposerView, ScheduleView, Snapshot,
         TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -426,11 +425,6 @@ impl Snapshot {
             revision: revision.reference.number,
             kind: change.kind,
             purpose: change.purpose.clone(),
-            material: match &revision.subject {
-                Subject::Git(_) => Material::Commits,
-                Subject::Files(_) => Material::Files,
-                Subject::Governance(_) => Material::Governance,
-            },
             targets,
             unknown_targets,
             groups: groups(governance, &part),

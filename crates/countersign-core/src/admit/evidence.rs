@@ -29,7 +29,7 @@ pub(super) fn admit(
                 "only-workloads",
                 format!("{id} is {}; only a workload attests what was run", kind.with_article()),
             )
-            .hint("attest with the key of what ran it; a person approves: countersign approve"));
+            .hint("attest with the key of what ran it; a person approves: countersign review"));
         }
         Signer::Gate(_) | Signer::Server => {
             return Err(Refusal::forbidden("only-workloads", "a gate or the server attests nothing of a change"));

@@ -30,15 +30,6 @@ pub use self::{
     schedule::ScheduleView,
 };
 
-/// What the subject is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Material {
-    Commits,
-    Files,
-    Governance,
-}
-
 /// One revision of one change, as the rules see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +40,6 @@ pub struct Snapshot {
     pub kind: Kind,
     #[serde(default, skip_serializing_if = "Purpose::is_none")]
     pub purpose: Purpose,
-    /// What the reviewer has to have at hand.
-    pub material: Material,
     pub targets: Vec<TargetView>,
     /// Targets of the change that the catalog no longer has.
     pub unknown_targets: BTreeSet<Target>,

@@ -182,15 +182,16 @@ impl Engine {
         Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
-    /// The changes that hold this one: whoever reads it sees what was said there, and by whom. And those that used up how many
+    /// The changes that hold this one, or were rejected beside it: whoever reads it sees what was said there, and by whom. And those that used up how many
     /// of its sort may land in a day.
     async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
         let mut state = State::part(self.governed().await?.1);
         let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
         records::load(&*self.store, &mut state, &targets).await?;
         let held_by = state.held_by(change)?.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN);
+        let beside = state.rejected_beside(change)?.into_iter().map(|(rejection, _)| rejection.change.clone());
         let like_it = take::like_it(&state, change, self.clock.shown())?.into_iter().take(MAX_LIKE_IT);
-        Ok(held_by.chain(like_it).collect())
+        Ok(held_by.chain(beside).chain(like_it).collect())
     }
 
     /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of

@@ -25,6 +25,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
     refusal::Refusal,
+    rollback,
     rules::decide,
     snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
@@ -406,6 +407,12 @@ impl Desk {
         Ok((change, judged))
     }
 
+    /// What one owner could roll back in the place of a change that nobody has proposed.
+    pub fn rollback_instead(&self, change: &Change, now: Time) -> Result<Option<ChangeId>, DeskError> {
+        let state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        Ok(rollback::instead(&state, change, now)?)
+    }
+
     /// The same, whoever vouches for the log.
     fn judged(&self, change: &Change, now: Time) -> Result<(Change, Judged, Snapshot), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
@@ -451,6 +458,8 @@ impl Desk {
                 lands: None,
                 expires: None,
                 steps: Vec::new(),
+                glass: None,
+                beside: Vec::new(),
             },
             Outcome::Deny => {
                 let presence = self.runtime.block_on(self.follower.presence(&state, now))?;
