@@ -25,7 +25,6 @@ pub use self::{
 };
 use crate::{
     calendar::FetchedFile,
-    catalog::Catalog,
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
     glass::{Alone, Broken},

@@ -33,6 +33,7 @@ pub mod ids;
 pub mod issuer;
 pub mod kind;
 pub mod landed;
+pub mod load;
 pub mod loosening;
 mod newcomers;
 pub mod outage;

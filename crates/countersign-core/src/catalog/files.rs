@@ -47,6 +47,9 @@ pub(crate) const NO_GROUP: &str = "_";
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     environments: BTreeSet<Environment>,
+    /// Whether it is told how long people take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    load_people: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_after_days: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +229,7 @@ impl Catalog {
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
             expires_after_days: self.settings.expires_after_days,
+            load_people: self.settings.load.people,
             loosening_wait_secs: Some(self.settings.loosening_wait_secs).filter(|secs| *secs != LOOSENING_WAIT_SECS),
             production: self.settings.production.clone(),
             unseen_approvals: self.settings.unseen_approvals,
@@ -302,6 +306,7 @@ impl Catalog {
                     catalog.settings.environments.clone_from(&file.environments);
                     catalog.settings.production.clone_from(&file.production);
                     catalog.settings.unseen_approvals = file.unseen_approvals;
+                    catalog.settings.load.people = file.load_people;
                     let wait = file.loosening_wait_secs.unwrap_or(LOOSENING_WAIT_SECS);
                     catalog.settings.loosening_wait_secs = wait;
                     catalog.settings.expires_after_days = file.expires_after_days;

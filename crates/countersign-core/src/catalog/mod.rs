@@ -211,6 +211,23 @@ pub struct CatalogSettings {
     pub loosening_wait_secs: u32,
     /// After how many days a change expires that nobody touches; never, where it is not said.
     pub expires_after_days: Option<u32>,
+    /// What may be told of how much people have to do.
+    #[serde(skip_serializing_if = "LoadSettings::is_usual")]
+    pub load: LoadSettings,
+}
+
+/// What of the load is told that is not told by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadSettings {
+    /// How long people take to answer, each of them.
+    pub people: bool,
+}
+
+impl LoadSettings {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A day, so that whoever would stop it has slept and looked.
@@ -245,6 +262,7 @@ impl Default for CatalogSettings {
             unseen_approvals: false,
             loosening_wait_secs: LOOSENING_WAIT_SECS,
             expires_after_days: None,
+            load: LoadSettings::default(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `scheduled` | when it lands, and whose word that is |
+//! | `reviewers` | whom to ask, and why |
 //! | `steps` | from when on somebody else may supply it |
 //! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
@@ -21,6 +22,7 @@ mod freezes;
 mod has;
 mod people;
 mod scheduled;
+mod reviewers;
 mod steps;
 mod theirs;
 mod words;
@@ -38,6 +40,7 @@ use self::{
 };
 pub use self::{
     people::{MAX_WHO, People, able, names},
+    reviewers::{Past, Reviewer, reviewers},
     words::words,
 };
 use crate::{

@@ -150,6 +150,7 @@ fn write(
         unseen_approvals: catalog.settings.unseen_approvals,
         loosening_wait_secs: catalog.settings.loosening_wait_secs,
         expires_after_days: catalog.settings.expires_after_days,
+        load: catalog.settings.load,
         ..folder.config().catalog.clone()
     };
     let root = folder.path().join(CATALOG);

@@ -20,6 +20,7 @@
 mod bundles;
 mod cosigned;
 mod drafts;
+mod familiar;
 mod findings;
 pub mod guidance;
 mod material;

@@ -337,9 +337,13 @@ impl Engine {
 
     /// How a change stands now: the decision that a permit request would get, with who could supply what is missing.
     pub async fn decide(&self, change: &Change) -> Result<Explained, EngineError> {
-        let change = self.observed(change).await?;
-        let (state, decision) = self.standing(&change).await?;
-        denial(self, &state, &change, decision, self.clock.shown()).await
+        self.decide_as_observed(&self.observed(change).await?).await
+    }
+
+    /// The same by what the log has of guidance.
+    pub(super) async fn decide_as_observed(&self, change: &Change) -> Result<Explained, EngineError> {
+        let (state, decision) = self.standing(change).await?;
+        denial(self, &state, change, decision, self.clock.shown()).await
     }
 
     /// A change as it is shown.

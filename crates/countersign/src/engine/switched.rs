@@ -137,7 +137,10 @@ impl Engine {
             let (mut with, mut without) = (binds_again(true), binds_again(false));
             // What stopped it before the last did is found by then.
             let since = past.iter().rev().skip(2).take_while(|stood| stood.index > passed.leaf);
-            for stood in since.filter(|_| !with.is_empty() || !without.is_empty()) {
+            for stood in since {
+                if with.is_empty() && without.is_empty() {
+                    break;
+                }
                 let Some(then) = loaded.of(self, stood).await? else { continue };
                 for (people, again) in [(true, &mut with), (false, &mut without)] {
                     let stopped = judging.stops(&then, people);

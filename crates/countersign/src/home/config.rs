@@ -173,6 +173,7 @@ impl Config {
             unseen_approvals,
             loosening_wait_secs,
             expires_after_days,
+            load,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -205,6 +206,9 @@ impl Config {
             text.push_str(
                 "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",
             );
+        }
+        if load.people {
+            text.push_str("  # `countersign load` tells how long people take to answer.\n  load: {people: true}\n");
         }
         text
     }
