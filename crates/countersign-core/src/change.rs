@@ -4,7 +4,6 @@ mod carry;
 mod erasing;
 mod expiry;
 mod fits;
-mod inputs;
 mod records;
 mod schedule;
 mod status;
@@ -30,6 +29,7 @@ use crate::{
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
     glass::{Alone, Broken},
+    governance::Governance,
     ids::{ActorId, ChangeId, EvidenceKind, Oid, RepositoryId, Target},
     issuer::ByToken,
     kind::{Kind, Purpose},
@@ -242,7 +242,8 @@ impl Change {
     /// The blobs without which there are references without a name: erased, or not at hand.
     pub fn names_missing(&self) -> impl Iterator<Item = Digest> {
         let unnamed = |r: &&Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
-        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob)
+        let profiles = self.revisions.iter().flat_map(|revision| revision.profiles_missing.iter().copied());
+        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob).chain(profiles)
     }
 
     /// Tokens that spoke for evidence and that whoever keeps this never had; not those that were erased, which count for nobody.
@@ -343,10 +344,11 @@ impl Change {
         spoke
     }
 
-    /// Finds out who signed the commits of the newest revision.
-    pub(crate) fn know_signers(&mut self, catalog: &Catalog) {
+    /// Finds out who signed the commits of the newest revision, and who is behind their mails.
+    pub(crate) fn know_people(&mut self, governance: &Governance) {
         if let Some(revision) = self.revisions.last_mut() {
-            revision.know_signers(catalog);
+            revision.know_signers(&governance.catalog);
+            revision.know_holders(governance);
         }
     }
 

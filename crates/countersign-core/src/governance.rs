@@ -465,7 +465,7 @@ impl Governance {
     }
 
     /// Writes down who stands behind the templates of standard changes that are new, or others than before.
-    pub(crate) fn approve_standards(&mut self, by: &BTreeSet<ActorId>, at: Time) {
+    pub(crate) fn approve_standards(&mut self, by: &BTreeMap<ActorId, BTreeSet<Fingerprint>>, at: Time) {
         let GovernanceRecord { standards, files, .. } = &mut self.record;
         standards.retain(|name, _| self.standards.contains_key(name));
         for name in self.standards.keys() {
@@ -479,6 +479,12 @@ impl Governance {
     /// Whether somebody can say anything: by a key, or by an issuer's tokens.
     pub fn can_attest(&self, actor: &Actor) -> bool {
         !actor.keys.is_empty() || self.issuers.speak_for(&actor.id)
+    }
+
+    /// Whether somebody's word on this kind of evidence can count for a target.
+    pub fn may_attest(&self, actor: &Actor, kind: &EvidenceKind, target: &Target) -> bool {
+        let speaks = !actor.keys.is_empty() || self.issuers.speak_of(&actor.id, target);
+        actor.attests.kinds.contains(kind) && actor.attests.only_for.covers(target) && speaks
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -515,9 +521,18 @@ impl Governance {
     }
 
     /// Those who had to stand behind a template, and could do so again: whoever else proposed or approved it answers for nothing.
-    pub(crate) fn answer_for<'a>(&self, approval: &'a StandardApproval) -> impl Iterator<Item = &'a ActorId> {
+    /// Each with the keys by which they did.
+    pub(crate) fn answer_for<'a>(
+        &self,
+        approval: &'a StandardApproval,
+    ) -> impl Iterator<Item = (&'a ActorId, &'a BTreeSet<Fingerprint>)> {
         let policy: BTreeSet<ActorId> = self.policy_group().into_iter().cloned().collect();
-        approval.by.iter().filter(move |by| policy.contains(*by))
+        approval.by.iter().filter(move |(by, _)| policy.contains(*by))
+    }
+
+    /// Those of all templates.
+    pub fn approvers_of_standards(&self) -> impl Iterator<Item = &ActorId> {
+        self.record.standards.values().flat_map(|approval| self.answer_for(approval)).map(|(by, _)| by)
     }
 
     /// Who owns a system: of what governs, the policy group.

@@ -195,7 +195,12 @@ fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosenin
         let new_key = old.is_some_and(|old| actor.keys.iter().any(|key| !old.keys.contains(key)));
         let old = old.filter(|_| !new_key).map(|old| &old.attests);
         let gains = |kind: &&EvidenceKind| {
-            let same = |old: &Attests| old.kinds.contains(*kind) && old.workflows == actor.attests.workflows;
+            let same = |old: &Attests| {
+                let (kinds, workflows) = (&old.kinds, &old.workflows);
+                kinds.contains(*kind)
+                    && *workflows == actor.attests.workflows
+                    && actor.attests.only_for.is_within(&old.only_for)
+            };
             asked.contains(*kind) && !old.is_some_and(same)
         };
         let kinds: BTreeSet<EvidenceKind> = actor.attests.kinds.iter().filter(gains).cloned().collect();

@@ -208,6 +208,11 @@ fn revoked(state: &State, by: &ActorId, key: &Fingerprint, now: Time) -> Option<
     })
 }
 
+/// Whether it passed by somebody's word, for the targets of which that is.
+fn passes(view: &EvidenceView, by: &ActorId, change: &Change) -> bool {
+    view.passed_for(view.only_for.get(by).unwrap_or(&change.targets))
+}
+
 /// Only the newest of one workload and kind counts, and only of the present revision.
 fn evidence(
     change: &Change,
@@ -225,8 +230,9 @@ fn evidence(
             revision: record.revision.number,
             kind: record.kind.clone(),
             result: record.result,
-            counts: among(|view| &view.passed_by) && view.is_some_and(EvidenceView::passed),
+            counts: among(|view| &view.passed_by) && view.is_some_and(|view| passes(view, &record.by, change)),
             self_made: among(|view| &view.self_made_by),
+            only_for: view.and_then(|view| view.only_for.get(&record.by)).cloned().unwrap_or_default(),
             workflow: record.workflow.clone(),
             document: record.document,
             note: record.text.as_ref().and_then(reason),

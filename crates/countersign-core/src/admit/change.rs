@@ -339,7 +339,7 @@ fn approval(
     }
     if !state.governance.catalog.settings.counts(approval.seen) {
         return Err(Refusal::forbidden("unseen", "an approval without the content at hand does not count here")
-            .hint(format!("look at what you approve: countersign approve {short} --git REPO, or --file PATH")));
+            .hint(format!("look at what you approve: countersign review {short}; of what the server does not have, with --git REPO or --file PATH")));
     }
     let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
     if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {

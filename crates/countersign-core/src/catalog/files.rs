@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     canonical,
-    evidence::Attests,
+    evidence::{Attests, Scope},
     glob::Globs,
     ids::{ActorId, Environment, EvidenceKind, GroupId, Nonce, SystemId},
     refusal::Refusal,
@@ -77,6 +77,8 @@ struct GroupFile {
 struct PersonEntry {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     attests: BTreeSet<EvidenceKind>,
+    #[serde(default, skip_serializing_if = "Scope::is_everywhere")]
+    attests_for: Scope,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     groups: BTreeSet<GroupId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -245,6 +247,7 @@ impl Catalog {
             let group = home(member_of);
             let entry = PersonEntry {
                 attests: attests.kinds.clone(),
+                attests_for: attests.only_for.clone(),
                 groups: member_of.clone(),
                 keys: keys.clone(),
                 kind: *kind,
@@ -330,8 +333,9 @@ impl Catalog {
                                 problems.add(&at, what, Some("a key belongs to one actor".to_owned()));
                             }
                         }
-                        let PersonEntry { attests, groups, keys, kind, level, workflows } = person.entry.clone();
-                        let attests = Attests { kinds: attests, workflows };
+                        let PersonEntry { attests, attests_for: only_for, groups, keys, kind, level, workflows } =
+                            person.entry.clone();
+                        let attests = Attests { kinds: attests, workflows, only_for };
                         if !attests.is_none() && kind != ActorKind::Workload {
                             problems.add(&at, format!("{id} is no workload, and attests nothing"), None);
                         }
@@ -394,6 +398,12 @@ impl Catalog {
             for group in actor.member_of.iter().filter(|group| !self.groups.contains_key(*group)) {
                 let at = place(PEOPLE, home(&actor.member_of));
                 problems.add(&at, format!("there is no group `{group}`, which {} is in", actor.id), None);
+            }
+        }
+        for actor in self.actors.values() {
+            if let Some(unknown) = self.lacks(&actor.attests.only_for) {
+                let at = place(PEOPLE, home(&actor.member_of));
+                problems.add(&at, format!("there is no `{unknown}`, for which {} attests", actor.id), None);
             }
         }
         for group in self.groups.values() {

@@ -169,6 +169,8 @@ pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Annotation with the kinds of evidence that a workload attests, separated by white space or commas.
 pub const ATTESTS_ANNOTATION: &str = "countersign/attests";
+/// Annotation with the targets or systems for which its word counts, separated likewise; without it, for all.
+pub const ATTESTS_FOR_ANNOTATION: &str = "countersign/attests-for";
 /// Annotation with patterns of the files that steer a workload: `ci/** | Makefile`.
 pub const WORKFLOWS_ANNOTATION: &str = "countersign/workflows";
 /// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.

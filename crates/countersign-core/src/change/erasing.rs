@@ -34,6 +34,7 @@ impl Change {
         let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
         for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
             revision.named.clear();
+            revision.holders.clear();
         }
         for token in self.evidence.iter_mut().filter_map(|evidence| evidence.token.as_mut()) {
             token.erased |= blobs.contains(&token.digest);

@@ -15,6 +15,7 @@
 //! | `words` | what is missing, in words |
 
 mod approvers;
+mod beside;
 mod enough;
 mod freezes;
 mod has;
@@ -30,6 +31,7 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    beside::{beside, glass_is_over},
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
     words::{how_to_disclose, way_in_words},
@@ -49,7 +51,7 @@ use crate::{
     presence::Presence,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
-    rollback::{AFTER_REVIEW_SECS, Rollback, rollback},
+    rollback::{AFTER_REVIEW_SECS, Rollback, instead, instead_in_words, rollback},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     standard::StandardView,
@@ -74,7 +76,7 @@ pub struct Explanation {
     /// Which standard change it is, or by what it misses the nearest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<String>,
-    /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
+    /// What it takes back, on whose one signature; why it is no rollback though it is said to be one; or that it could be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
     /// The freezes that hold for it now, and whether it may pass.
@@ -89,6 +91,12 @@ pub struct Explanation {
     /// From when on somebody else may supply what is missing, by which rule, and where that was used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// That the glass was broken for it, and that this is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<String>,
+    /// Who has rejected another change of the same places lately, which holds nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -190,6 +198,8 @@ impl Explained {
         let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
         explanation.rollback = rolls_back(&decision, state, change, now)?;
+        explanation.glass = glass_is_over(change, now);
+        explanation.beside = beside(state, change)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -206,6 +216,8 @@ pub fn explain(
     let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
     explanation.rollback = rolls_back(decision, state, change, now)?;
+    explanation.glass = glass_is_over(change, now);
+    explanation.beside = beside(state, change)?;
     Ok(explanation)
 }
 
@@ -226,6 +238,9 @@ fn rolls_back(decision: &Decision, state: &State, change: &Change, now: Time) ->
         }
         Rollback::Unknown if change.status.is_open() => {
             Some("whether it is a rollback that one person may do alone, its gate finds out".to_owned())
+        }
+        Rollback::NotSaid if change.status.is_open() => {
+            instead(state, change, now)?.map(|found| instead_in_words(&found, &change.targets))
         }
         Rollback::IsNot(_) | Rollback::NotSaid | Rollback::Unknown | Rollback::Is(_) => None,
     })
@@ -360,6 +375,8 @@ impl<'a> Scene<'a> {
             lands: self.lands(),
             expires: self.expires(now),
             steps: self.steps(decision),
+            glass: None,
+            beside: Vec::new(),
         }
     }
 

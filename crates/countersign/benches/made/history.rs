@@ -333,7 +333,7 @@ impl Lane {
         });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
-        let inputs = change.inputs(Some(&gate))?;
+        let inputs = change.inputs(&maker.governance, Some(&gate))?;
         let mut state = State::part(Arc::clone(&maker.governance));
         for stream in &inputs {
             let known = heads.get(stream).or_else(|| self.heads.get(stream)).or_else(|| maker.still.get(stream));

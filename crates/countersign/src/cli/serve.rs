@@ -148,7 +148,7 @@ async fn tidy_material(engine: Arc<Engine>) {
 }
 
 /// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them,
-/// rules that were switched off and on again.
+/// rules that let more through for a while.
 async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     let mut due = interval(LOOK_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);

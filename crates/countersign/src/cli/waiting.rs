@@ -26,7 +26,6 @@ use super::{
     Global,
     error::{CliError, Exit},
     findings, list,
-    list::shortened,
     me::Me,
     output::{self, Format, bad, bold, faint, good, list, printable, warn},
     place::Origin,
@@ -47,7 +46,7 @@ const LOOKED_UP: usize = 12;
 const NAMED: usize = 200;
 /// How many findings are shown, as the server is asked for them.
 const FINDINGS: &str = "5";
-/// How much of a title a line has.
+/// How much of a title a line has where no terminal says how wide it is.
 const TITLE: usize = 60;
 
 /// All that is told.
@@ -470,11 +469,12 @@ fn more(number: usize, command: &str) {
 
 /// The first line of a change: what it is, and where.
 fn first(id: &ChangeId, title: &str, targets: &[Target], rest: &str) {
+    let targets = output::joined(targets);
+    let others = id.short().chars().count() + targets.chars().count() + rest.chars().count() + "        ".len();
     anstream::println!(
-        "  {}  {}  {}  {}",
+        "  {}  {}  {targets}  {}",
         bold(anstyle::Style::new(), id.short()),
-        printable(&shortened(title, TITLE)),
-        output::joined(targets),
+        list::titled(title, others, TITLE),
         faint(rest)
     );
 }

@@ -318,7 +318,8 @@ impl Engine {
         let (head, governance) = self.governed().await?;
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
-        records::load(&*self.store, &mut state, &change.inputs(None)?).await?;
+        let inputs = change.inputs(&state.governance, None)?;
+        records::load(&*self.store, &mut state, &inputs).await?;
         let now = self.clock.shown();
         let snapshot = Snapshot::take(&state, change, now)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);

@@ -207,6 +207,9 @@ pub struct EvidenceLine {
     /// Whether the change edits what it was made by.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_made: bool,
+    /// Of which of the change's targets alone it is said; of all where it names none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only_for: BTreeSet<Target>,
     /// The file of the repository that says what was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,

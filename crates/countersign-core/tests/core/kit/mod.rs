@@ -610,7 +610,7 @@ impl World {
     pub fn decided(&mut self, change: &ChangeId) -> (Decision, Decided) {
         let now = self.change(change);
         let asked = now.requested.as_ref().expect("somebody has asked");
-        let (request, inputs) = (asked.statement, now.inputs(Some(&asked.gate)).unwrap());
+        let (request, inputs) = (asked.statement, now.inputs(&self.state.governance, Some(&asked.gate)).unwrap());
         let snapshot = Snapshot::take(&self.state, now, self.now).unwrap();
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
         let decided = Decided {
