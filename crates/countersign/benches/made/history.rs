@@ -265,6 +265,7 @@ impl Lane {
             facts: Some(facts),
             identities: Some(identities),
             transition: None,
+            fetched: None,
             loosens: None,
             token: None,
         };
@@ -304,6 +305,7 @@ impl Lane {
             at,
             epoch: None,
             delegated: BTreeMap::new(),
+            within: None,
         });
         let approved = place(&mut heads, &own, at, approved.envelope)?;
 
