@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod requirement;
 pub mod rollback;
 pub mod rules;
+pub mod schedule;
 pub mod semantics;
 pub mod snapshot;
 pub mod standard;

@@ -62,6 +62,7 @@ mod revoke;
 mod rollback;
 mod rotate_key;
 mod rules;
+mod schedule;
 mod serve;
 mod several;
 mod shell;

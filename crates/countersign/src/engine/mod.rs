@@ -28,6 +28,7 @@ mod reads;
 mod speakers;
 mod speech;
 mod steady;
+mod subscriptions;
 mod switched;
 
 use std::{

@@ -172,6 +172,7 @@ impl Config {
             production,
             unseen_approvals,
             loosening_wait_secs,
+            expires_after_days,
             load,
         } = &self.catalog;
         let _ = write!(
@@ -195,6 +196,12 @@ impl Config {
             list(environments.iter().map(|name| name.as_str()).collect()),
             list(production.iter().map(|name| name.as_str()).collect()),
         );
+        if let Some(days) = expires_after_days {
+            let _ = write!(
+                text,
+                "  # After how many days a change expires that nobody touches.\n  expires_after_days: {days}\n"
+            );
+        }
         if *unseen_approvals {
             text.push_str(
                 "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",

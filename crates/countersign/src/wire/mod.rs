@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     change::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
-        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, WindowLine, rfc3339,
     },
     emergency::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
     error::{DENIED, ErrorBody, ErrorDetail},
