@@ -29,6 +29,8 @@ impl Explanation {
             .iter()
             .chain(&self.rollback)
             .chain(&self.freezes)
+            .chain(&self.lands)
+            .chain(&self.expires)
             .chain(&self.steps)
             .chain(&self.glass)
             .chain(&self.beside)

@@ -9,6 +9,8 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `scheduled` | when it lands, and whose word that is |
+//! | `reviewers` | whom to ask, and why |
 //! | `steps` | from when on somebody else may supply it |
 //! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
@@ -19,6 +21,8 @@ mod enough;
 mod freezes;
 mod has;
 mod people;
+mod scheduled;
+mod reviewers;
 mod steps;
 mod theirs;
 mod words;
@@ -36,6 +40,7 @@ use self::{
 };
 pub use self::{
     people::{MAX_WHO, People, able, names},
+    reviewers::{Past, Reviewer, reviewers},
     words::words,
 };
 use crate::{
@@ -80,6 +85,12 @@ pub struct Explanation {
     /// The freezes that hold for it now, and whether it may pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
+    /// When it lands, and by whose word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lands: Option<String>,
+    /// When it expires, from a week before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// From when on somebody else may supply what is missing, by which rule, and where that was used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
@@ -364,6 +375,8 @@ impl<'a> Scene<'a> {
             standard: None,
             rollback: None,
             freezes: self.freezes(),
+            lands: self.lands(),
+            expires: self.expires(now),
             steps: self.steps(decision),
             glass: None,
             beside: Vec::new(),
@@ -457,14 +470,16 @@ impl<'a> Scene<'a> {
             Token::Sponsor => named(missing),
             // Until its author has moved, who rejected it has said all there is to say.
             Token::Lift => named(missing) && self.look_again.contains(person),
-            Token::Driver => made_it,
+            Token::Driver | Token::Revive => made_it,
             Token::Remedy
             | Token::Contributor
             | Token::Identity
             | Token::Target
             | Token::Rules
             | Token::Wait
-            | Token::Thaw => false,
+            | Token::Thaw
+            | Token::Opens => false,
+            Token::Reschedule => self.snapshot.schedule.iter().any(|view| view.by.contains(person)),
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -577,6 +592,8 @@ impl<'a> Scene<'a> {
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
             Token::Thaw => self.thaw(missing),
+            Token::Revive => one(self.authors(decided), format!("countersign revise {change} …, which begins it anew")),
+            Token::Opens | Token::Reschedule => vec![self.scheduled(missing)],
         }
     }
 

@@ -26,6 +26,9 @@ pub(super) fn way_in_words(missing: &Missing, rule: Option<&Rule>) -> String {
         Token::Target => format!("{}, which the catalog no longer has", names(missing)),
         Token::Rules => "rules: none are in force".to_owned(),
         Token::Thaw => format!("the end of freeze {}", names(missing)),
+        Token::Opens => format!("the time from {} on, when its window opens", names(missing)),
+        Token::Reschedule => format!("another window: that one was over at {}", names(missing)),
+        Token::Revive => format!("a revision: nobody touched it, and it expired at {}", names(missing)),
         Token::Wait => format!("the time until {}, in which anybody can still reject it", names(missing)),
     }
 }

@@ -64,6 +64,8 @@ impl Builder {
             calendar: None,
             waiting_hours: None,
             findings_overdue: None,
+            schedule: None,
+            expires_at: None,
         })
     }
 

@@ -157,6 +157,7 @@ pub fn sign(global: &Global, session: &Session, reading: &Reading, seen: Seen) -
         revision: reading.revision_ref(),
         seen,
         targets: view.targets.clone(),
+        within: reading.change().window(),
     });
     let me = session.speaker.me.clone();
     submit::say(global, session, body, &[], |_| {
@@ -171,6 +172,7 @@ pub fn about(what: &str, view: &ChangeView) -> Vec<String> {
         format!("targets: {}", output::joined(&view.targets)),
         format!("made by: {}", output::list(&view.contributors)),
     ];
+    lines.extend(view.explanation.lands.clone());
     lines.extend(view.text.as_ref().map(|text| format!("why: {}", text.why.replace('\n', " "))));
     lines
 }

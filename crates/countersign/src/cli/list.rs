@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock,
     known::KnownLog,
-    wire::{ChangeLine, ChangePage, rfc3339},
+    wire::{ChangeLine, ChangePage, WindowLine, rfc3339},
 };
 
 /// List the changes, the newest first.
@@ -163,14 +163,24 @@ fn line(line: &ChangeLine) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
     let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
     let ago = format!("{:<12}", times::ago(&line.proposed_at));
-    let before = format!("{}  {state} {proposer} {ago}  {}  ", line.id.short(), targets.join(" "));
+    let expires = line.expires_at.as_ref().map(|at| format!("expires {} ", times::local(at))).unwrap_or_default();
+    let when = line.window.as_ref().map(lands).unwrap_or_default() + &expires;
+    let before = format!("{}  {state} {proposer} {ago}  {}  {when}", line.id.short(), targets.join(" "));
     anstream::println!(
-        "{}  {state} {proposer} {}  {}  {}",
+        "{}  {state} {proposer} {}  {}  {}{}",
         bold(anstyle::Style::new(), line.id.short()),
         faint(ago),
         targets.join(" "),
+        warn(&when),
         titled(&line.title, before.chars().count(), TITLE),
     );
+}
+
+/// When it lands.
+fn lands(window: &WindowLine) -> String {
+    let from = window.not_before.as_ref().map(|at| format!("from {} ", times::local(at)));
+    let until = window.until.as_ref().map(|at| format!("until {} ", times::local(at)));
+    format!("{}{} ", from.unwrap_or_default(), until.unwrap_or_default())
 }
 
 /// As much of a title as the terminal's width leaves beside what else is in its line; so much where it has no width.

@@ -21,14 +21,14 @@ use super::{
     material,
     me::Me,
     output::{self, Format},
-    paths, show,
+    paths, reviewers, show,
     submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
     random,
     reading::Reading,
-    wire::ChangeLine,
+    wire::{ChangeLine, Receipt},
 };
 
 /// Propose a change: the first step of every change.
@@ -241,9 +241,20 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         anstream::println!("{}", receipt.change.as_ref().map(ChangeId::as_str).unwrap_or_default());
         return Ok(Exit::Done);
     }
-    submit::said(global, &session, &receipt, |receipt| {
+    let done = |receipt: &Receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
-    })
+    };
+    let Some(id) = &receipt.change else { return submit::said(global, &session, &receipt, done) };
+    let reading = session.read(&ChangePrefix::from(id))?;
+    let (view, ask) = (reading.view()?, reviewers::beside(&session.log, &reading));
+    match global.format {
+        Format::Json => output::json(&show::with(&view, None, &ask)?)?,
+        Format::Text => {
+            submit::stands(global, &view, &session.speaker.me, &receipt, &done(&receipt))?;
+            reviewers::tell(&ask);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// What makes a proposal look like a slip: nothing here stops it, and what cannot be found out is left out.

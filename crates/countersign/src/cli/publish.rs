@@ -169,6 +169,7 @@ pub fn sign(
         revision: reading.revision_ref(),
         seen,
         targets: view.targets.clone(),
+        within: reading.change().window(),
     });
     let receipt = session.say(body, &[])?;
     let reading = session.read(&ChangePrefix::from(&view.id))?;

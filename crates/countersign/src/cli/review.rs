@@ -435,6 +435,7 @@ fn about(page: &mut Page, reading: &Reading, view: &ChangeView) {
         page.field("", printable(&command));
     }
     page.field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    view.explanation.lands.iter().for_each(|lands| page.field("when", printable(lands)));
 }
 
 /// People and programs apart.

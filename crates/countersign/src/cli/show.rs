@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     evidence::EvidenceResult,
-    explain::{Explained, ExplainedRule, Obligation},
+    explain::{Explained, ExplainedRule, Obligation, Reviewer},
     facts::GitFacts,
     ids::{ActorId, ChangeId},
     presence::Presence,
@@ -19,7 +19,7 @@ use super::{
     meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
-    review, times,
+    review, reviewers, times,
 };
 use crate::{
     client::ChangePrefix,
@@ -138,15 +138,14 @@ fn others(log: &KnownLog, reading: &Reading) -> Presence {
 fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
     let view = reading.clone().with_presence(others(log, reading)).view()?;
     let meaning = Meaning::of_change(log, reading)?;
+    let ask = reviewers::beside(log, reading);
     match global.format {
-        Format::Json => match meaning {
-            Some(meaning) => output::json(&with_meaning(&view, &meaning)?)?,
-            None => output::json(&view)?,
-        },
+        Format::Json => output::json(&with(&view, meaning.as_ref(), &ask)?)?,
         Format::Text => {
             let facts = reading.revision().facts.and_then(|digest| reading.blob(&digest));
             let facts = facts.map(GitFacts::parse).transpose()?;
             whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
+            reviewers::tell(&ask);
             if let Some(meaning) = meaning {
                 governs(&view, &meaning)?;
             }
@@ -169,11 +168,15 @@ fn governs(view: &ChangeView, meaning: &Meaning) -> Result<(), CliError> {
     Ok(())
 }
 
-fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError> {
+/// The change, with what is known of it besides.
+pub(super) fn with(view: &ChangeView, meaning: Option<&Meaning>, ask: &[Reviewer]) -> Result<Value, CliError> {
     let mut value = serde_json::to_value(view)
         .map_err(|error| CliError::new("failed", format!("the change cannot be written: {error}")))?;
     if let Some(value) = value.as_object_mut() {
-        value.insert("meaning".to_owned(), meaning.to_json());
+        meaning.iter().for_each(|meaning| drop(value.insert("meaning".to_owned(), meaning.to_json())));
+        if !ask.is_empty() {
+            value.insert("reviewers".to_owned(), Value::Array(reviewers::to_json(ask)));
+        }
     }
     Ok(value)
 }
@@ -309,7 +312,9 @@ pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
     let line = |said: &EvidenceLine| {
         let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
         let token = said.issuer.as_ref().map(|issuer| format!(", token of {}", printable(issuer))).unwrap_or_default();
-        let of = format!("by {} {} (revision {}{by}{token})", said.by, times::ago(&said.at), said.revision);
+        let only: Vec<String> = said.only_for.iter().map(ToString::to_string).collect();
+        let only = if only.is_empty() { String::new() } else { format!(", for {} alone", only.join(", ")) };
+        let of = format!("by {} {} (revision {}{by}{token}{only})", said.by, times::ago(&said.at), said.revision);
         let counts = match (said.result, said.counts, said.self_made) {
             (_, true, _) => good("counts"),
             (_, _, true) => warn("does not count: the change edits what made it"),
@@ -492,7 +497,7 @@ pub(super) fn counts(approval: &ApprovalLine) -> String {
     if let Some(why) = &approval.together {
         return warn(format!("does not count: {}", printable(why)));
     }
-    if let Some(why) = &approval.revoked {
+    if let Some(why) = approval.rescheduled.as_ref().or(approval.revoked.as_ref()) {
         return warn(format!("does not count: {}", printable(why)));
     }
     match (approval.counts, approval.carries) {

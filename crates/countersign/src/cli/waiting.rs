@@ -138,6 +138,9 @@ struct Mine {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     overtaken: bool,
     proposed_at: String,
+    /// From a week before it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
     /// What others said of it since this person said something last, by how many comments.
     comments: usize,
     #[serde(skip)]
@@ -397,6 +400,7 @@ impl Mine {
             allowed: view.allowed(),
             overtaken,
             proposed_at: view.proposed_at.clone(),
+            expires: view.explanation.expires.clone(),
             comments: said.len(),
             asked_by,
             waits_on,
@@ -515,6 +519,7 @@ impl Mine {
         } else if self.allowed {
             anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
         }
+        self.expires.iter().for_each(|expires| anstream::println!("{INDENT}{}", warn(expires)));
         for WaitsOn { missing, who, more, notes } in &self.waits_on {
             let named = |person: &ActorId| match notes.get(person) {
                 Some(note) => format!("{person} ({note})"),

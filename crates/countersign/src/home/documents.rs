@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use countersign_core::{
     catalog::{
-        ATTESTS_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, PATHS_ANNOTATION, System, WORKFLOWS_ANNOTATION,
-        robots,
+        ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, PATHS_ANNOTATION, System,
+        WORKFLOWS_ANNOTATION, robots,
     },
     ids::{ActorId, GroupId, SystemId},
 };
@@ -80,6 +80,9 @@ pub fn user(actor: &Actor, settings: &CatalogSettings, signers: &str) -> String 
     if !actor.attests.kinds.is_empty() {
         let kinds: Vec<&str> = actor.attests.kinds.iter().map(|kind| kind.as_str()).collect();
         let _ = writeln!(text, "    {ATTESTS_ANNOTATION}: {}", quoted(&kinds.join(", ")));
+    }
+    if !actor.attests.only_for.is_everywhere() {
+        let _ = writeln!(text, "    {ATTESTS_FOR_ANNOTATION}: {}", quoted(&actor.attests.only_for.to_string()));
     }
     if let Some(workflows) = &actor.attests.workflows {
         let _ = writeln!(text, "    {WORKFLOWS_ANNOTATION}: {}", quoted(workflows));

@@ -129,7 +129,7 @@ impl Judge<'_> {
         let subject = Subject::Git(GitSubject { repository, branch, base, head, delta: facts.delta });
         let (documents, by) = (Documents::default(), gate.config().actor()?);
         let preview = Preview::of(Kind::Code, targets.clone(), documents, subject, Some((facts, names)))?;
-        let change = preview.change(&by, &self.desk.governance()?.catalog, now)?;
+        let change = preview.change(&by, &*self.desk.governance()?, now)?;
         let found = self.desk.rollback_instead(&change, now)?;
         Ok(found.map(|found| instead_in_words(&found, targets)))
     }

@@ -247,7 +247,7 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
             let documents = Documents { why: chars(&message), form: form(&message), ..Documents::default() };
             let subject = Subject::Git(subject);
             let preview = Preview::of(Kind::Code, met.targets.clone(), documents, subject, Some((facts, names)))?;
-            preview.change(&by, &governance.catalog, now)?
+            preview.change(&by, &governance, now)?
         }
         (None, None) => return Ok(()),
     };
