@@ -67,12 +67,11 @@ const API: &str = "apiVersion: backstage.io/v1alpha1\n";
 
 /// A person, workload or agent. Keys that stand in `signers` are not written again.
 pub fn user(actor: &Actor, settings: &CatalogSettings, signers: &str) -> String {
-    let mut text = format!(
-        "{API}kind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
-        actor.id,
-        plain(&settings.level_annotation),
-        actor.level.as_str()
-    );
+    let mut text = format!("{API}kind: User\nmetadata:\n  name: {}\n  annotations:\n", actor.id);
+    // Only a person has a level, and a catalog that gives one to anything else is not read.
+    if actor.kind == ActorKind::Person {
+        let _ = writeln!(text, "    {}: {}", plain(&settings.level_annotation), actor.level.as_str());
+    }
     // Who says nothing and is called like a robot is none.
     let looks_like_none = robots::no_person(actor.id.as_str(), actor.display_name.as_deref(), &actor.mails).is_some();
     if actor.kind != ActorKind::Person || looks_like_none {
