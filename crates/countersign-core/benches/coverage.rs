@@ -129,6 +129,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
         freezes: BTreeMap::new(),
+        fetched: BTreeMap::new(),
     };
     Governance::load(record, &|digest| blobs.get(digest).cloned()).unwrap()
 }

@@ -36,8 +36,8 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, ProposerView, ScheduleView, Snapshot,
-        TargetView, WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, ProposerView, ScheduleView, Snapshot, TargetView,
+        WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
