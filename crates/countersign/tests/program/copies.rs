@@ -92,6 +92,19 @@ fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
     same(&world, "log", "of-home");
 }
 
+/// Two proposals of the same content name the same blob, and `verify` takes the archive as the server sends it.
+#[test]
+fn what_a_server_exports_has_each_file_once_and_verifies_as_it_is() {
+    let world = world();
+    for _ in 0..2 {
+        propose(&world, "First");
+    }
+    let sent = ureq::get(format!("{}/v1/export", world.server().url)).call().unwrap();
+    fs::write(world.stage.path("log.tar"), sent.into_body().read_to_vec().unwrap()).unwrap();
+    let run = verify(&world, "log.tar");
+    assert_eq!(run.status, 0, "{run}");
+}
+
 /// Each brings what the other has not: whoever comes second waits, and finds a folder that is whole.
 #[test]
 fn two_exports_into_one_folder_make_one_that_is_whole() {
