@@ -24,7 +24,7 @@ use crate::{
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
     glass::{Alone, Broken},
-    ids::{ActorId, ChangeId, EvidenceKind, Oid, RepositoryId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     issuer::ByToken,
     kind::{Kind, Purpose},
     refusal::Refusal,
@@ -58,6 +58,9 @@ pub struct Change {
     pub decisions: Vec<DecisionRecord>,
     /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
+    /// At which gate it is looked at, see [`Change::at_gate`].
+    #[serde(skip)]
+    at_gate: Option<GateId>,
     pub permits: Vec<PermitRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<CommentRecord>,
@@ -152,6 +155,7 @@ impl Change {
             observed: vec![],
             decisions: vec![],
             requested: None,
+            at_gate: None,
             permits: vec![],
             comments: vec![],
             evidence: vec![],
@@ -190,7 +194,7 @@ impl Change {
 
     /// The same of a permit that a gate gave itself in an outage.
     pub(crate) fn was_alone(&mut self, alone: Option<Alone>) {
-        if let (Some(_), Some(permit)) = (alone, self.permits.last_mut()) {
+        if let (true, Some(permit)) = (alone.is_some(), self.permits.last_mut()) {
             permit.alone = alone;
         }
     }

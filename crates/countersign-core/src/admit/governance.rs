@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use countersign_ledger::Time;
 
 use super::{
-    Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, revocation,
-    rotation,
+    Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, registrar,
+    revocation, rotation,
 };
 use crate::{
     catalog::UnknownTarget,
@@ -136,6 +136,7 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
     for target in &gate.targets {
         governance.catalog.target(target).map_err(unknown_target)?;
     }
+    registrar::registers(state, &by, gate)?;
     watched(gate)
 }
 

@@ -422,7 +422,7 @@ impl Desk {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
-        let change = state.change(&change.id)?.unwrap_or(change).clone();
+        let change = state.change(&change.id)?.unwrap_or(change).at_gate(&self.gate);
         let rules = &state.governance.rules;
         let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);

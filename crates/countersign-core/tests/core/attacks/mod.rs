@@ -11,6 +11,7 @@ mod escalation;
 mod evidence;
 mod findings;
 mod freezes;
+mod gates;
 mod glass;
 mod governance;
 mod keys;
