@@ -155,23 +155,10 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
     else {
         return Ok(Rollback::IsNot(NoRollback::Governance));
     };
-    let mut gates: Vec<&GateId> = Vec::new();
-    for target in &change.targets {
-        let Some(record) = state.what_landed_on(target)? else { return Ok(Rollback::Unknown) };
-        let more: Vec<&GateId> = record.history.gates().into_iter().filter(|gate| !gates.contains(gate)).collect();
-        gates.extend(more);
-    }
-    let here = |gate: &GateId| takes_back(state, change, &effect, gate, now);
-    let found = match change.asked_at() {
-        Some(gate) => match here(gate)? {
-            Err(why) => Err(elsewhere(&gates, gate, why, here)?),
-            found @ Ok(_) => found,
-        },
-        None => anywhere(change, &gates, here)?,
-    };
-    let found = match found {
-        Ok(found) => found,
-        Err(why) => return Ok(Rollback::IsNot(why)),
+    let found = match taken_back(state, change, &effect, now)? {
+        TakenBack::Unknown => return Ok(Rollback::Unknown),
+        TakenBack::Not(why) => return Ok(Rollback::IsNot(why)),
+        TakenBack::By(found) => found,
     };
     let Some((_, undoes)) = found.iter().find(|(restores, _)| restores == said) else {
         let restores = found.first().map_or_else(|| said.clone(), |(restores, _)| restores.clone());
@@ -184,6 +171,60 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
             Ok(Rollback::Is(RollbackView { by, restores, undoes }))
         }
     }
+}
+
+/// What a change takes back, whoever proposed it.
+enum TakenBack {
+    Unknown,
+    Not(NoRollback),
+    /// What was there before, with what is undone.
+    By(Vec<(ChangeId, ChangeId)>),
+}
+
+/// Whether it takes exactly the last landing back on each of its targets, to what one may go back to: at the gate that is asked, else at
+/// any.
+fn taken_back(state: &State, change: &Change, effect: &Effect, now: Time) -> Result<TakenBack, Refusal> {
+    let mut gates: Vec<&GateId> = Vec::new();
+    for target in &change.targets {
+        let Some(record) = state.what_landed_on(target)? else { return Ok(TakenBack::Unknown) };
+        let more: Vec<&GateId> = record.history.gates().into_iter().filter(|gate| !gates.contains(gate)).collect();
+        gates.extend(more);
+    }
+    let here = |gate: &GateId| takes_back(state, change, effect, gate, now);
+    let found = match change.asked_at() {
+        Some(gate) => match here(gate)? {
+            Err(why) => Err(elsewhere(&gates, gate, why, here)?),
+            found @ Ok(_) => found,
+        },
+        None => anywhere(change, &gates, here)?,
+    };
+    Ok(match found {
+        Ok(found) => TakenBack::By(found),
+        Err(why) => TakenBack::Not(why),
+    })
+}
+
+/// What one owner could roll back in the place of a change that does not say that it restores anything: it takes exactly the last
+/// landing on its targets back. Whoever proposed it need not be one of them, so that no other streams are asked than every change has.
+pub fn instead(state: &State, change: &Change, now: Time) -> Result<Option<ChangeId>, Refusal> {
+    let (None, Some(revision)) = (&change.purpose.restores, change.current()) else { return Ok(None) };
+    let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()).filter(|_| change.kind != Kind::Rules)
+    else {
+        return Ok(None);
+    };
+    Ok(match taken_back(state, change, &effect, now)? {
+        TakenBack::By(found) => found.into_iter().next().map(|(_, undoes)| undoes),
+        TakenBack::Unknown | TakenBack::Not(_) => None,
+    })
+}
+
+/// That in words, with the command.
+pub fn instead_in_words(undoes: &ChangeId, targets: &BTreeSet<Target>) -> String {
+    let (undoes, target) = (undoes.short(), targets.first().map(ToString::to_string).unwrap_or_default());
+    format!(
+        "it takes back exactly {undoes}, which landed last: to bring back what ran before takes one signature, of an owner or of who is \
+         on call: countersign rollback {target} --why TEXT"
+    )
 }
 
 /// For each target the change whose state comes back, and the one that is taken back; or why that is no rollback.

@@ -127,7 +127,9 @@ fn a_landing_that_another_gate_forged_is_nothing_to_go_back_to() {
     let change = proposed(&mut world, "mallory", SEARCH, &to_evil, restoring(&evil));
     assert!(at_the_gate(&mut world, &change).starts_with("denied by"));
     match rollback(&world.state, world.change(&change), world.now).unwrap() {
-        Rollback::IsNot(why @ NoRollback::AnotherGate { .. }) => assert_snapshot!(why.to_string(), @"what it takes back landed at gate mirror-gate, and goes back there alone: nothing of it landed at gate shop-gate"),
+        Rollback::IsNot(why @ NoRollback::AnotherGate { .. }) => {
+            assert_snapshot!(why.to_string(), @"what it takes back landed at gate mirror-gate, and goes back there alone: nothing of it landed at gate shop-gate")
+        }
         other => panic!("{other:?}"),
     }
     assert!(world.standing(&change).contains("owner-approves"));
@@ -198,7 +200,9 @@ fn landings_that_a_gate_forges_keep_no_after_review_out() {
         let last = raise(&mut world, what);
         match n < u64::try_from(MAX_OPEN_FINDINGS).unwrap() {
             true => assert_eq!(last, "taken"),
-            false => assert_snapshot!(last, @"too-many-findings: 64 findings of what gate mirror-gate did are open there, and that is the most"),
+            false => {
+                assert_snapshot!(last, @"too-many-findings: 64 findings of what gate mirror-gate did are open there, and that is the most")
+            }
         }
     }
     // Whoever broke the glass is looked at all the same, and so is what the other gate did and what nobody can supply.
