@@ -21,6 +21,7 @@ mod outage;
 mod permit;
 mod publication;
 mod recovery;
+mod registrar;
 mod revocation;
 mod rotation;
 mod schedule;
@@ -43,6 +44,7 @@ pub use self::outage::may_land_alone;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
+pub use self::registrar::may_register;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 pub(crate) use self::token::read as read_token;
 use crate::{

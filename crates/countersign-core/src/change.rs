@@ -29,7 +29,7 @@ use crate::{
     facts::{GitFacts, Identities},
     glass::{Alone, Broken},
     governance::Governance,
-    ids::{ActorId, ChangeId, EvidenceKind, Oid, RepositoryId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     issuer::ByToken,
     kind::{Kind, Purpose},
     refusal::Refusal,
@@ -63,6 +63,9 @@ pub struct Change {
     pub decisions: Vec<DecisionRecord>,
     /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
+    /// At which gate it is looked at, see [`Change::at_gate`].
+    #[serde(skip)]
+    pub(crate) at_gate: Option<GateId>,
     pub permits: Vec<PermitRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<CommentRecord>,
@@ -167,6 +170,7 @@ impl Change {
             observed: vec![],
             decisions: vec![],
             requested: None,
+            at_gate: None,
             permits: vec![],
             comments: vec![],
             evidence: vec![],
@@ -208,7 +212,7 @@ impl Change {
 
     /// The same of a permit that a gate gave itself in an outage.
     pub(crate) fn was_alone(&mut self, alone: Option<Alone>) {
-        if let (Some(_), Some(permit)) = (alone, self.permits.last_mut()) {
+        if let (true, Some(permit)) = (alone.is_some(), self.permits.last_mut()) {
             permit.alone = alone;
         }
     }

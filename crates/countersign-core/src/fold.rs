@@ -13,13 +13,13 @@ use crate::{
     change::{Admitted, Aside, Change, Found},
     frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
-    ids::{ActorId, FindingId, GateId},
+    ids::{ActorId, FindingId, GateId, Target},
     loosening::loosened_by,
     refusal::Refusal,
     state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, LocalPermit, Matter, PermitGrant, Statement,
-        gate_stream, governance_stream, person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, GateRegistration, Holder, LocalPermit, Matter,
+        PermitGrant, Statement, gate_stream, governance_stream, person_stream, target_stream,
     },
 };
 
@@ -189,6 +189,7 @@ impl State {
             Body::GateRegistration(gate) => {
                 let record = GateRecord::registered(self.gate(&gate.gate)?, gate, (by, admitted.at));
                 self.put_gate(gate.gate.clone(), record);
+                self.know_guards(gate, |_| true);
             }
             Body::Freeze(said) => {
                 let record = FreezeRecord::of(said, by, admitted.at);
@@ -328,11 +329,27 @@ impl State {
             Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
+            Body::GateRegistration(gate) => {
+                let known: BTreeSet<_> =
+                    gate.targets.iter().filter(|target| self.has_stream(target)).cloned().collect();
+                self.know_guards(gate, |target| known.contains(target));
+            }
             Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
             Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }
         Ok(())
+    }
+
+    fn has_stream(&self, target: &Target) -> bool {
+        target_stream(target).is_ok_and(|stream| self.knows(&stream))
+    }
+
+    /// Its targets know each gate that was ever registered for them.
+    fn know_guards(&mut self, gate: &GateRegistration, of: impl Fn(&Target) -> bool) {
+        for target in gate.targets.iter().filter(|target| of(target)) {
+            self.target_mut(target).guards.insert(gate.gate.clone());
+        }
     }
 
     /// Whether this part of the log tells who or what remembers that a finding is open.
@@ -367,7 +384,11 @@ impl State {
 
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
-        let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
+        let opened = OpenFinding {
+            id: FindingId::of_finding(payload),
+            matter: finding.what.same(),
+            share: finding.what.share(),
+        };
         if let Some(open) = self.open_on(&finding.what) {
             open.push(opened.clone());
         }
@@ -390,8 +411,8 @@ impl State {
                 }
             }
             // The gate was gone round.
-            Matter::BranchMoved { targets, .. } => {
-                targets.iter().for_each(|target| self.target_mut(target).history.forget());
+            Matter::BranchMoved { gate, targets, .. } => {
+                targets.iter().for_each(|target| self.target_mut(target).history.forget(gate));
             }
             Matter::GateMode { .. }
             | Matter::NobodyCan { .. }
@@ -568,6 +589,14 @@ impl State {
                 needed
                     .extend(about.map(|change| change.inputs(&self.governance, None)).transpose()?.unwrap_or_default());
             }
+            // Whose gates guard that already.
+            Body::GateRegistration(said) => {
+                for target in said.targets.iter().filter(|target| self.has_stream(target)) {
+                    for guard in self.target(target)?.into_iter().flat_map(|record| &record.guards) {
+                        needed.insert(gate_stream(guard.as_str())?);
+                    }
+                }
+            }
             // Whoever set a rejection of the same content aside in another change does not approve.
             Body::Approval(_) => {
                 for target in about.iter().flat_map(|change| &change.targets) {
@@ -586,7 +615,6 @@ impl State {
             | Body::Delegation(_)
             | Body::DelegationEnd(_)
             | Body::Recovery(_)
-            | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::NewRevision(_)
             | Body::Rejection(_)

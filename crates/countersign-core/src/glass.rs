@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::ActorKind,
     governance::Governance,
-    ids::{ActorId, Nonce, Target},
+    ids::{ActorId, Nonce, RuleId, Target},
 };
 
 /// How long it opens a gate, at most; and how long what a gate drew in an outage is good for.
@@ -43,12 +43,15 @@ pub struct Broken {
 }
 
 /// That a permit is a gate's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alone {
     /// Whether the log, as it was when it heard of it, would have refused it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub over: bool,
+    /// By which rules, unless it was for a stop alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unmet: BTreeSet<RuleId>,
 }
 
 /// Whether somebody may open this target in an emergency.

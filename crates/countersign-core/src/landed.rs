@@ -1,4 +1,5 @@
-//! What landed on a target, as a stack: so that it is known what exactly takes the last of it back.
+//! What landed on a target, as a stack for each gate: so that it is known what exactly takes the last of it back. What one gate
+//! says landed there is nothing that another one goes back to.
 //!
 //! ```text
 //!  A lands, B lands    ->  A B      what takes B back brings back what A left
@@ -6,19 +7,19 @@
 //!  C lands             ->  A C
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ActorId, ChangeId, GateId, Target},
+    ids::{ActorId, ChangeId, GateId, RuleId, Target},
     subject::Subject,
 };
 
 /// How long after one rollback of a target another person has to sign the next.
 pub const SECOND_AFTER_SECS: i64 = 24 * 60 * 60;
-/// How much of what landed a target remembers.
+/// How much of what landed through a gate a target remembers.
 const MAX_LANDED: usize = 16;
 /// How many rollbacks.
 const MAX_ROLLED_BACK: usize = 32;
@@ -80,6 +81,9 @@ pub struct LandedAlone {
     pub at: Time,
     pub change: ChangeId,
     pub gate: GateId,
+    /// By which rules the log would have refused it, unless it was for a stop alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unmet: BTreeSet<RuleId>,
     /// Whether the log would have refused it, and nobody was asked yet to look at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreviewed: bool,
@@ -160,6 +164,7 @@ pub(crate) fn undone<'a>(landed: &'a [Landed], effect: &Effect, targets: &Digest
 /// A landing, and what the log knows of it.
 pub(crate) struct Landing<'a> {
     pub change: &'a ChangeId,
+    pub gate: &'a GateId,
     pub effect: Effect,
     /// Of all targets that it went to: [`all_of`].
     pub targets: Digest,
@@ -174,9 +179,9 @@ pub(crate) struct Landing<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LandedRecord {
-    /// The last comes last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub landed: Vec<Landed>,
+    /// By the gate through which it came; the last comes last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub landed: BTreeMap<GateId, Vec<Landed>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rolled_back: Vec<RolledBack>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -190,22 +195,36 @@ impl LandedRecord {
         self.landed.is_empty() && self.rolled_back.is_empty() && self.broken.is_empty() && self.alone.is_empty()
     }
 
-    /// Whether this takes back exactly the last of what landed here.
+    /// What landed here through a gate, and was not taken back. The last comes last.
+    pub fn through(&self, gate: &GateId) -> &[Landed] {
+        self.landed.get(gate).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The gates through which something landed here, the one of the last first.
+    pub(crate) fn gates(&self) -> Vec<&GateId> {
+        let last = |gate: &GateId| self.through(gate).last().map(|landed| landed.at);
+        let mut gates: Vec<&GateId> = self.landed.keys().filter(|gate| last(gate).is_some()).collect();
+        gates.sort_by_key(|gate| std::cmp::Reverse(last(gate)));
+        gates
+    }
+
+    /// Whether this takes back exactly the last of what landed here through its gate.
     pub(crate) fn is_undone_by(&self, landing: &Landing<'_>) -> bool {
-        undone(&self.landed, &landing.effect, &landing.targets).is_some()
+        undone(self.through(landing.gate), &landing.effect, &landing.targets).is_some()
     }
 
     /// Takes a landing: what it undoes goes, else it is the last now.
     pub(crate) fn land(&mut self, landing: &Landing<'_>, undoes: bool) {
-        let kept = undone(&self.landed, &landing.effect, &landing.targets).filter(|_| undoes).map(|undone| undone.kept);
+        let through = self.landed.entry(landing.gate.clone()).or_default();
+        let kept = undone(through, &landing.effect, &landing.targets).filter(|_| undoes).map(|undone| undone.kept);
         if let Some(kept) = kept {
-            self.landed.truncate(kept);
-            if let Some(again) = self.landed.last_mut() {
+            through.truncate(kept);
+            if let Some(again) = through.last_mut() {
                 again.over_rejection |= landing.over_rejection;
             }
             return;
         }
-        self.landed.push(Landed {
+        through.push(Landed {
             at: landing.at,
             change: landing.change.clone(),
             did: landing.effect.does,
@@ -216,8 +235,8 @@ impl LandedRecord {
             over_rejection: landing.over_rejection,
             watched_until: landing.watched_until,
         });
-        let forgotten = self.landed.len().saturating_sub(MAX_LANDED);
-        self.landed.drain(..forgotten);
+        let forgotten = through.len().saturating_sub(MAX_LANDED);
+        through.drain(..forgotten);
     }
 
     /// Takes a rollback on one signature.
@@ -249,8 +268,8 @@ impl LandedRecord {
         self.alone.iter_mut().filter(|alone| alone.change == *change).for_each(|alone| alone.unreviewed = false);
     }
 
-    /// What stands there now no permit put there: nothing is known of before.
-    pub(crate) fn forget(&mut self) {
-        self.landed.clear();
+    /// What stands there now no permit of this gate put there: nothing is known of before.
+    pub(crate) fn forget(&mut self, gate: &GateId) {
+        self.landed.remove(gate);
     }
 }

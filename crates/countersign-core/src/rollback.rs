@@ -2,13 +2,10 @@
 //!
 //! What a proposer says it restores is a claim; whether it does follows from what its targets remember ([`crate::landed`]).
 //!
-//! Invariant: it takes back one landing, the last, on each of its targets, and nothing else. So it can neither leave a path nor
+//! Invariant: it takes back one landing, the last of its gate, on each of its targets, and nothing else. So it can neither leave a path nor
 //! undo what somebody else has mended since.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeSet, fmt};
 
 use countersign_ledger::Time;
 
@@ -16,7 +13,7 @@ use crate::{
     catalog::ActorKind,
     change::{Change, Revision},
     governance::Governance,
-    ids::{ActorId, ChangeId, Target},
+    ids::{ActorId, ChangeId, GateId, Target},
     kind::Kind,
     landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, undone},
     refusal::Refusal,
@@ -45,6 +42,11 @@ pub enum Rollback {
 pub enum NoRollback {
     Governance,
     NothingLanded(Target),
+    /// What it takes back landed through another gate than the one that is asked.
+    AnotherGate {
+        asked: GateId,
+        landed_at: GateId,
+    },
     /// It does not take exactly the last landing back.
     Another {
         target: Target,
@@ -79,6 +81,10 @@ impl fmt::Display for NoRollback {
         match self {
             Self::Governance => f.write_str("what governs is not rolled back on one signature"),
             Self::NothingLanded(target) => write!(f, "the log knows of nothing that landed on {target}"),
+            Self::AnotherGate { asked, landed_at } => write!(
+                f,
+                "what it takes back landed at gate {landed_at}, and goes back there alone: nothing of it landed at gate {asked}"
+            ),
             Self::Another { target, last } => {
                 let last = last.short();
                 write!(
@@ -154,58 +160,48 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
         TakenBack::Not(why) => return Ok(Rollback::IsNot(why)),
         TakenBack::By(found) => found,
     };
-    let Some(undoes) = found.get(said) else {
-        let restores = found.keys().next().map_or_else(|| said.clone(), |id| (*id).clone());
+    let Some((_, undoes)) = found.iter().find(|(restores, _)| restores == said) else {
+        let restores = found.first().map_or_else(|| said.clone(), |(restores, _)| restores.clone());
         return Ok(Rollback::IsNot(NoRollback::AnotherNamed { said: said.clone(), restores }));
     };
     match not_entitled(state, change, revision, now)? {
         Some(why) => Ok(Rollback::IsNot(why)),
         None => {
-            let (by, restores, undoes) = (revision.by.clone(), said.clone(), (*undoes).clone());
+            let (by, restores, undoes) = (revision.by.clone(), said.clone(), undoes.clone());
             Ok(Rollback::Is(RollbackView { by, restores, undoes }))
         }
     }
 }
 
 /// What a change takes back, whoever proposed it.
-enum TakenBack<'a> {
+enum TakenBack {
     Unknown,
     Not(NoRollback),
     /// What was there before, with what is undone.
-    By(BTreeMap<&'a ChangeId, &'a ChangeId>),
+    By(Vec<(ChangeId, ChangeId)>),
 }
 
-/// Whether it takes exactly the last landing back on each of its targets, to what one may go back to.
-fn taken_back<'a>(state: &'a State, change: &Change, effect: &Effect, now: Time) -> Result<TakenBack<'a>, Refusal> {
-    let targets = all_of(&change.targets);
-    let watched = change.watched_until();
-    let mut found: BTreeMap<&ChangeId, &ChangeId> = BTreeMap::new();
+/// Whether it takes exactly the last landing back on each of its targets, to what one may go back to: at the gate that is asked, else at
+/// any.
+fn taken_back(state: &State, change: &Change, effect: &Effect, now: Time) -> Result<TakenBack, Refusal> {
+    let mut gates: Vec<&GateId> = Vec::new();
     for target in &change.targets {
         let Some(record) = state.what_landed_on(target)? else { return Ok(TakenBack::Unknown) };
-        let is_not = |why: NoRollback| Ok(TakenBack::Not(why));
-        let Some(last) = record.history.landed.last() else { return is_not(NoRollback::NothingLanded(target.clone())) };
-        let Some(Undone { last, before, kept }) = undone(&record.history.landed, effect, &targets) else {
-            return is_not(NoRollback::Another { target: target.clone(), last: last.change.clone() });
-        };
-        let Some(before) = before else {
-            return is_not(NoRollback::NothingBefore { target: target.clone(), last: last.change.clone() });
-        };
-        let mut past = record.history.landed.iter().skip(kept);
-        if let Some(marked) = past.find(|landed| landed.no_way_back) {
-            return is_not(NoRollback::NoWayBack(marked.change.clone()));
-        }
-        if before.over_rejection {
-            return is_not(NoRollback::OverRejection(before.change.clone()));
-        }
-        if last.watched_until.max(watched).is_some_and(|until| until >= before.at) {
-            return is_not(NoRollback::Watched(target.clone()));
-        }
-        if now.secs_since(last.at) > ROLLBACK_DAYS * DAY_SECS {
-            return is_not(NoRollback::TooOld(last.change.clone()));
-        }
-        found.insert(&before.change, &last.change);
+        let more: Vec<&GateId> = record.history.gates().into_iter().filter(|gate| !gates.contains(gate)).collect();
+        gates.extend(more);
     }
-    Ok(TakenBack::By(found))
+    let here = |gate: &GateId| takes_back(state, change, effect, gate, now);
+    let found = match change.asked_at() {
+        Some(gate) => match here(gate)? {
+            Err(why) => Err(elsewhere(&gates, gate, why, here)?),
+            found @ Ok(_) => found,
+        },
+        None => anywhere(change, &gates, here)?,
+    };
+    Ok(match found {
+        Ok(found) => TakenBack::By(found),
+        Err(why) => TakenBack::Not(why),
+    })
 }
 
 /// What one owner could roll back in the place of a change that does not say that it restores anything: it takes exactly the last
@@ -217,7 +213,7 @@ pub fn instead(state: &State, change: &Change, now: Time) -> Result<Option<Chang
         return Ok(None);
     };
     Ok(match taken_back(state, change, &effect, now)? {
-        TakenBack::By(found) => found.into_values().next().cloned(),
+        TakenBack::By(found) => found.into_iter().next().map(|(_, undoes)| undoes),
         TakenBack::Unknown | TakenBack::Not(_) => None,
     })
 }
@@ -229,6 +225,72 @@ pub fn instead_in_words(undoes: &ChangeId, targets: &BTreeSet<Target>) -> String
         "it takes back exactly {undoes}, which landed last: to bring back what ran before takes one signature, of an owner or of who is \
          on call: countersign rollback {target} --why TEXT"
     )
+}
+
+/// For each target the change whose state comes back, and the one that is taken back; or why that is no rollback.
+type TakesBack = Result<Vec<(ChangeId, ChangeId)>, NoRollback>;
+
+/// What it takes back of what landed through this gate.
+fn takes_back(state: &State, change: &Change, effect: &Effect, gate: &GateId, now: Time) -> Result<TakesBack, Refusal> {
+    let targets = all_of(&change.targets);
+    let watched = change.watched_until();
+    let mut found = Vec::new();
+    for target in &change.targets {
+        let landed = state.what_landed_on(target)?.map(|record| record.history.through(gate)).unwrap_or_default();
+        let Some(last) = landed.last() else { return Ok(Err(NoRollback::NothingLanded(target.clone()))) };
+        let Some(Undone { last, before, kept }) = undone(landed, effect, &targets) else {
+            return Ok(Err(NoRollback::Another { target: target.clone(), last: last.change.clone() }));
+        };
+        let Some(before) = before else {
+            return Ok(Err(NoRollback::NothingBefore { target: target.clone(), last: last.change.clone() }));
+        };
+        if let Some(marked) = landed.iter().skip(kept).find(|landed| landed.no_way_back) {
+            return Ok(Err(NoRollback::NoWayBack(marked.change.clone())));
+        }
+        if before.over_rejection {
+            return Ok(Err(NoRollback::OverRejection(before.change.clone())));
+        }
+        if last.watched_until.max(watched).is_some_and(|until| until >= before.at) {
+            return Ok(Err(NoRollback::Watched(target.clone())));
+        }
+        if now.secs_since(last.at) > ROLLBACK_DAYS * DAY_SECS {
+            return Ok(Err(NoRollback::TooOld(last.change.clone())));
+        }
+        found.push((before.change.clone(), last.change.clone()));
+    }
+    Ok(Ok(found))
+}
+
+/// Of the gates through which something landed the first where it would be one; else why it is none at the one that landed last.
+fn anywhere(
+    change: &Change,
+    gates: &[&GateId],
+    here: impl Fn(&GateId) -> Result<TakesBack, Refusal>,
+) -> Result<TakesBack, Refusal> {
+    let mut why = None;
+    for gate in gates {
+        match here(gate)? {
+            found @ Ok(_) => return Ok(found),
+            Err(not) => why = why.or(Some(not)),
+        }
+    }
+    let nothing = || change.targets.first().cloned().map(NoRollback::NothingLanded);
+    Ok(Err(why.or_else(nothing).unwrap_or(NoRollback::Governance)))
+}
+
+/// Why it is none at the gate that is asked, where it may be one at another.
+fn elsewhere(
+    gates: &[&GateId],
+    asked: &GateId,
+    why: NoRollback,
+    here: impl Fn(&GateId) -> Result<TakesBack, Refusal>,
+) -> Result<NoRollback, Refusal> {
+    for gate in gates.iter().filter(|gate| **gate != asked) {
+        if here(gate)?.is_ok() {
+            return Ok(NoRollback::AnotherGate { asked: asked.clone(), landed_at: (*gate).clone() });
+        }
+    }
+    Ok(why)
 }
 
 fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) -> Result<Option<NoRollback>, Refusal> {

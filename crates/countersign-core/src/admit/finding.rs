@@ -14,10 +14,11 @@ use crate::{
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
-    statement::{Concerned, Finding, FindingAnswer, Holder, MAX_LIST, MAX_TARGETS, Matter},
+    statement::{Concerned, Finding, FindingAnswer, Holder, MAX_LIST, MAX_TARGETS, Matter, Share},
 };
 
-/// Open findings on one gate, person or target: what comes after is in whatever raised it, and in these.
+/// Open findings on one gate, person or target, and as many of what each gate says that it did there: what comes after is in whatever
+/// raised it, and in these. What people did alone is always looked at.
 pub const MAX_OPEN: usize = 64;
 /// How far ahead an answer can be due.
 const MAX_DUE_SECS: i64 = 90 * 24 * 60 * 60;
@@ -57,10 +58,19 @@ pub(super) fn finding(
         return Err(Refusal::conflict("already-found", format!("finding {} says the same, and is open", known.id)));
     }
     addressed(state, finding)?;
-    if open.len() >= MAX_OPEN {
+    let share = finding.what.share();
+    let before = match &share {
+        Share::Always => 0,
+        Share::Gate(_) | Share::Common => open.iter().filter(|known| known.share == share).count(),
+    };
+    if before >= MAX_OPEN {
+        let of = match &share {
+            Share::Gate(gate) => format!(" of what gate {gate} did"),
+            Share::Always | Share::Common => String::new(),
+        };
         return Err(Refusal::conflict(
             "too-many-findings",
-            format!("{} findings are open there, and that is the most", open.len()),
+            format!("{before} findings{of} are open there, and that is the most"),
         )
         .hint("read them, and mend what they say: countersign findings --open"));
     }
@@ -113,7 +123,7 @@ pub(super) fn answer(
     }
 }
 
-/// Anybody can register a gate on whatever target: of one that no owner registered, only who did answers.
+/// Seniors register gates on whatever target, and owners leave: of one that no owner registered, only who did answers.
 fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
     let (gate, targets) = match &finding.what {
         Matter::BranchMoved { gate, targets, .. } | Matter::GateMode { gate, targets, .. } => (gate, targets),
@@ -197,9 +207,9 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                 false => Err(Refusal::conflict("not-overdue", format!("no drill for {target} is overdue"))),
             }
         }
-        Matter::LandedAlone { change, gate, targets } => {
+        Matter::LandedAlone { change, gate, targets, unmet } => {
             server(authenticated)?;
-            let is_it = |alone: &LandedAlone| alone.change == *change && alone.gate == *gate;
+            let is_it = |alone: &LandedAlone| alone.change == *change && alone.gate == *gate && alone.unmet == *unmet;
             for target in targets {
                 if !state.target(target)?.is_some_and(|record| record.history.alone.iter().any(is_it)) {
                     return Err(Refusal::conflict(

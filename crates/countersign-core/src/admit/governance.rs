@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use countersign_ledger::Time;
 
 use super::{
-    Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, revocation,
-    rotation, subscription,
+    Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, registrar,
+    revocation, rotation, subscription,
 };
 use crate::{
     catalog::UnknownTarget,
@@ -139,6 +139,7 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
     for target in &gate.targets {
         governance.catalog.target(target).map_err(unknown_target)?;
     }
+    registrar::registers(state, &by, gate)?;
     watched(gate)
 }
 

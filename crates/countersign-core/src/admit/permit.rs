@@ -13,7 +13,7 @@ use crate::{
     refusal::Refusal,
     state::State,
     statement::{Decided, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, change_stream},
-    subject::Transition,
+    subject::{Subject, Transition},
 };
 
 pub(super) fn request(
@@ -120,14 +120,27 @@ pub(super) fn not_running(change: &Change) -> Result<(), Refusal> {
     )))
 }
 
-/// The key of a registered gate that guards a target of the change and was not revoked.
+/// The key of a registered gate that guards all targets of the change, in its repository, and was not revoked.
 fn guarding(state: &State, change: &Change, gate: &GateId, now: Time) -> Result<Fingerprint, Refusal> {
     let record = state.gate(gate)?.ok_or_else(|| {
         Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`"))
             .hint("register it: countersign gate install REPO …")
     })?;
-    if !change.targets.iter().any(|target| record.targets.contains(target)) {
-        return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
+    if let Some(target) = change.targets.iter().find(|target| !record.targets.contains(target)) {
+        return Err(Refusal::forbidden("another-gate", format!("gate {gate} does not guard {target}")).hint(
+            "propose for each gate what goes through it; where it does reach that, its gate.yaml says so, and install it again",
+        ));
+    }
+    if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject)
+        && git.repository != record.repository
+    {
+        return Err(Refusal::forbidden(
+            "another-repository",
+            format!(
+                "change {} is for repository {}, and gate {gate} guards {}",
+                change.id, git.repository, record.repository
+            ),
+        ));
     }
     record.key(now).ok_or_else(|| Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")))
 }

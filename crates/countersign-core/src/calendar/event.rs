@@ -117,6 +117,16 @@ impl Event {
         None
     }
 
+    /// How much there is to do when it is asked whether it is now: a time that may have begun and not ended counts for ten that are
+    /// only passed over.
+    pub fn steps(&self) -> i64 {
+        let days = self.lasts.secs_in_all().saturating_div(DAY_SECS).saturating_add(3);
+        let (times, period) = self.rule.as_ref().map_or((0, 0), Recurrence::reach);
+        let named = i64::try_from(self.also.len().saturating_add(self.except.len())).unwrap_or(i64::MAX);
+        let passed = days.saturating_add(period.saturating_mul(2)).saturating_mul(times);
+        days.saturating_mul(times).saturating_mul(10).saturating_add(passed).saturating_add(named).saturating_add(1)
+    }
+
     /// Whether it comes more than once.
     pub fn recurs(&self) -> bool {
         self.rule.is_some() || !self.also.is_empty()

@@ -67,6 +67,9 @@ const JSON: &str = ".json";
 /// Most calendars of a home, and most events in all of them.
 pub const MAX_CALENDARS: usize = 200;
 pub const MAX_EVENTS: usize = 5_000;
+/// Most steps that it takes to ask all of them whether something is now ([`Event::steps`]): a hostile calendar is refused, and holds up
+/// no decision.
+pub const MAX_STEPS: i64 = 8_000_000;
 /// How far ahead it is looked for when something ends that goes on from one event to the next.
 const AHEAD_DAYS: i64 = 40;
 /// Most times of one calendar that are told at once.
@@ -182,6 +185,9 @@ impl Calendar {
         if let Some(problem) = file.events.iter().find_map(Event::problem) {
             return Err(wrong(problem));
         }
+        if steps(&file) > MAX_STEPS {
+            return Err(Refusal::from(Problem::new(&path, None, TOO_OFTEN.to_owned()).hint(LESS_OFTEN)));
+        }
         if !file.events.is_sorted_by(|a, b| (a.start, a.lasts) <= (b.start, b.lasts)) {
             return Err(wrong("its events are not in the order of their beginnings".to_owned()));
         }
@@ -255,6 +261,13 @@ impl Calendar {
     }
 }
 
+const TOO_OFTEN: &str = "its events come so often and last so long that whoever asks would wait for it";
+const LESS_OFTEN: &str = "let what comes several times a day be over within days, or write one event that lasts as long; leave out what is over";
+
+fn steps(file: &CalendarFile) -> i64 {
+    file.events.iter().map(Event::steps).fold(0, i64::saturating_add)
+}
+
 /// What a calendar says that only one for something else can say.
 fn belongs_elsewhere(file: &CalendarFile) -> Option<String> {
     let of = |is: bool, what: &str, uses: &[Use]| {
@@ -292,6 +305,10 @@ impl Calendars {
         if all.0.len() > MAX_CALENDARS || events > MAX_EVENTS {
             let what = format!("more than {MAX_CALENDARS} calendars, or {MAX_EVENTS} events in all of them");
             return Err(Refusal::malformed("calendar-invalid", what).hint("leave out what is over"));
+        }
+        if all.iter().map(|calendar| steps(&calendar.file)).fold(0, i64::saturating_add) > MAX_STEPS {
+            let what = format!("of all calendars together: {TOO_OFTEN}");
+            return Err(Refusal::malformed("calendar-invalid", what).hint(LESS_OFTEN));
         }
         if all.subscribed().count() > MAX_SUBSCRIBED {
             let what = format!("more than {MAX_SUBSCRIBED} calendars that are subscribed to");

@@ -196,6 +196,18 @@ impl Recurrence {
         self.until
     }
 
+    /// How many times of a day it names at most, and how many days a period of it has, all of which are looked at.
+    pub fn reach(&self) -> (i64, i64) {
+        let times = [&self.hours, &self.minutes, &self.seconds].map(|of| of.len().max(1)).iter().product::<usize>();
+        let days = match self.frequency {
+            Frequency::Daily => 1,
+            Frequency::Weekly => 7,
+            Frequency::Monthly => 31,
+            Frequency::Yearly => 366,
+        };
+        (i64::try_from(times).unwrap_or(i64::MAX), days)
+    }
+
     /// The time at which it has come so often. `None`: it does not come so often within some centuries.
     pub fn nth(&self, start: DateTime, count: u32) -> Option<DateTime> {
         let first = days_of(start.date());

@@ -42,6 +42,7 @@ impl State {
         let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()) else { return Ok(()) };
         let landing = Landing {
             change: &change.id,
+            gate: &permit.gate,
             effect,
             targets: all_of(&change.targets),
             at: admitted.at,
@@ -68,10 +69,11 @@ impl State {
                 });
             }
         }
-        if let Some(Alone { over }) = permit.alone {
+        if let Some(Alone { over, unmet }) = &permit.alone {
             for target in &report.targets {
                 let (change, gate) = (change.id.clone(), permit.gate.clone());
-                let alone = LandedAlone { at: admitted.at, change, gate, unreviewed: over };
+                let (unmet, unreviewed) = (unmet.clone(), *over);
+                let alone = LandedAlone { at: admitted.at, change, gate, unmet, unreviewed };
                 self.target_mut(target).history.land_alone(alone);
             }
         }

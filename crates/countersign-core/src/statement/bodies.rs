@@ -106,7 +106,7 @@ pub struct RevocationConfirmation {
     pub revoked_by: ActorId,
 }
 
-/// Makes an enforcement point known. It grants nothing: a gate can only spend permits that are addressed to it. Where it makes
+/// Makes an enforcement point known: it spends permits that are addressed to it, and what it says landed counts as what did. Where it makes
 /// a gate watch what it enforced before, it loosens, and the envelope carries the signatures of two people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -67,8 +67,15 @@ pub enum Matter {
     GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
     /// Nobody has drilled for a target for too long, where somebody had begun to.
     DrillOverdue { target: Target },
-    /// A gate landed in an outage, by what it knew, what the log would have refused: over a stop that it could not know.
-    LandedAlone { change: ChangeId, gate: GateId, targets: BTreeSet<Target> },
+    /// A gate landed in an outage what the log would have refused: over a stop that it could not know, or what some rules, which it
+    /// knew, were not met for.
+    LandedAlone {
+        change: ChangeId,
+        gate: GateId,
+        targets: BTreeSet<Target>,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        unmet: BTreeSet<RuleId>,
+    },
     /// A gate is set up to watch on a branch what the log has it enforce.
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
@@ -129,6 +136,20 @@ impl Matter {
             }
             Self::RevocationUnconfirmed { revocation, .. } => format!("{} {revocation}", self.kind()),
         })
+    }
+
+    /// What it counts towards, where so many are open at most.
+    pub fn share(&self) -> Share {
+        match self {
+            Self::AfterReview { .. } | Self::GlassBroken { .. } => Share::Always,
+            Self::LandedAlone { gate, .. } => Share::Gate(gate.clone()),
+            Self::BranchMoved { .. }
+            | Self::DrillOverdue { .. }
+            | Self::GateMode { .. }
+            | Self::NobodyCan { .. }
+            | Self::RuleSwitched { .. }
+            | Self::RevocationUnconfirmed { .. } => Share::Common,
+        }
     }
 
     /// Whose stream remembers that it is open.
@@ -264,10 +285,15 @@ impl Matter {
                 let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
                 format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
             }
-            Self::LandedAlone { change, gate, targets } => {
+            Self::LandedAlone { change, gate, targets, unmet } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 let (targets, change) = (targets.join(", "), change.short());
-                format!("gate {gate} landed {change} on {targets} in an outage, over a stop that it could not know")
+                let unmet: Vec<&str> = unmet.iter().map(RuleId::as_str).collect();
+                let landed = format!("gate {gate} landed {change} on {targets} in an outage");
+                match unmet.is_empty() {
+                    true => format!("{landed}, over a stop that it could not know"),
+                    false => format!("{landed}, though by what the log has it does not meet {}", unmet.join(", ")),
+                }
             }
             Self::GateMode { branch, gate, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -304,4 +330,22 @@ pub enum Concerned<'a> {
     Target(&'a Target),
     /// The first of them stands for all.
     Targets(&'a BTreeSet<Target>),
+}
+
+/// What an open finding counts towards: what one speaker brings about keeps out nothing that another one does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    #[default]
+    Common,
+    /// Nothing: what people did alone somebody else always looks at.
+    Always,
+    /// What a gate says that it did.
+    Gate(GateId),
+}
+
+impl Share {
+    pub fn is_common(&self) -> bool {
+        *self == Self::Common
+    }
 }

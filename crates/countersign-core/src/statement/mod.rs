@@ -37,7 +37,7 @@ pub use self::{
     bodies::*,
     drill::Drill,
     evidence::Evidence,
-    finding::{Concerned, Finding, FindingAnswer, Matter},
+    finding::{Concerned, Finding, FindingAnswer, Matter, Share},
     freeze::{Freeze, FreezeLift},
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
@@ -276,7 +276,7 @@ impl Statement {
             // Whose key is whose, everybody has to know who judges anything.
             Body::KeyRotation(b) => (governance_stream()?, vec![person_stream(&b.of)?]),
             Body::Recovery(b) => (governance_stream()?, b.keys.keys().map(person_stream).collect::<Result<_, _>>()?),
-            Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
+            Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, target_streams(&b.targets)?),
             Body::Drill(b) => (gate_stream(b.gate.as_str())?, target_streams(&b.targets)?),
             Body::Away(_) | Body::Back(_) => (person_stream(&self.header.by)?, Vec::new()),
             Body::Delegation(b) => (person_stream(&self.header.by)?, vec![person_stream(&b.to)?]),

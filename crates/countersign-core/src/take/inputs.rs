@@ -15,6 +15,17 @@ use crate::{
 };
 
 impl Change {
+    /// The same change, looked at where this gate is asked, also if the log does not know that yet.
+    pub fn at_gate(&self, gate: &GateId) -> Self {
+        Self { at_gate: Some(gate.clone()), ..self.clone() }
+    }
+
+    /// The gate at which it is looked at, else the one that asked last. `None`: none has.
+    pub(crate) fn asked_at(&self) -> Option<&GateId> {
+        let asked = || self.requested.as_ref().or_else(|| Some(&self.decisions.last()?.request));
+        self.at_gate.as_ref().or_else(|| Some(&asked()?.gate))
+    }
+
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
     /// the people whose approval or waiver may count, those whose roles they have by delegation, those who approved the template of
     /// a standard change that it may be, those whose key signed its commits and the workloads whose evidence may (a revocation of

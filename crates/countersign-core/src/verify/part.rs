@@ -203,6 +203,7 @@ fn statements_step(
             Body::Decided(decided) if !is_elsewhere => Some(decide_again(&state, decided, &blob)),
             _ => None,
         };
+        state.by_later(before.is_some_and(|before| index < before.index));
         state.fold(entry, &blob).map_err(|e| Failure::refused(index, &e))?;
         signed.behind(index, &state);
         if let Some(result) = decided {

@@ -56,7 +56,7 @@ fn a_rejection_stands_in_its_targets_streams() {
 fn a_revocation_stands_in_the_streams_of_both_people() {
     let mut world = World::new();
     world.register_gate();
-    assert_eq!(streams(world.last()), ["gate/shop-gate"]);
+    assert_eq!(streams(world.last()), ["gate/shop-gate", "target/search/production"]);
     world.revoke("barbara", "linus").unwrap();
     assert_eq!(streams(world.last()), ["person/linus", "person/barbara"]);
     world.revoke("ada", "ada-laptop").unwrap();

@@ -131,7 +131,10 @@ impl<'w> Maker<'w> {
             if self.still.get(&stream).is_some_and(|head| *head != StreamHead::EMPTY) {
                 continue;
             }
-            let targets = systems.iter().map(|system| self.world.target(*system)).collect::<Result<_>>()?;
+            let targets: BTreeSet<_> =
+                systems.iter().map(|system| self.world.target(*system)).collect::<Result<_>>()?;
+            let also: BTreeSet<StreamId> = targets.iter().map(target_stream).collect::<Result<_, _>>()?;
+            let streams: Vec<StreamId> = std::iter::once(stream).chain(also).collect();
             let registration = GateRegistration {
                 gate,
                 key: key.public(),
@@ -142,7 +145,17 @@ impl<'w> Maker<'w> {
                 watching: BTreeMap::new(),
             };
             let said = self.said(&by.id, &by.key, seen, Body::GateRegistration(registration))?;
-            let leaf = place(&mut self.still, &[stream], self.at, said.envelope)?;
+            // Of each target the lane that makes its changes knows where it stands.
+            let mut heads = self.still.clone();
+            heads.extend(self.lanes.iter().flat_map(|lane| lane.heads.clone()));
+            let leaf = place(&mut heads, &streams, self.at, said.envelope)?;
+            for line in leaf.lines() {
+                let Some(head) = heads.get(&line.stream).copied() else { continue };
+                match self.lanes.iter_mut().find_map(|lane| lane.heads.get_mut(&line.stream)) {
+                    Some(known) => *known = head,
+                    None => drop(self.still.insert(line.stream.clone(), head)),
+                }
+            }
             self.frontier.push(leaf.hash());
             made.push(Made { leaf: leaf.to_bytes(), blobs: Vec::new() });
         }

@@ -1,10 +1,13 @@
 //! The whole log as a tar archive in the layout of C2SP tlog-tiles, with the blobs beside it. It is made file by file while
 //! it is sent, so that its size does not matter.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 use axum::body::Bytes;
-use countersign_ledger::tile::{TileKind, TilePath, parse_entry_bundle};
+use countersign_ledger::{
+    Digest,
+    tile::{TileKind, TilePath, parse_entry_bundle},
+};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
@@ -19,6 +22,10 @@ const QUEUE: usize = 4;
 const BLOCK: usize = 512;
 
 type Sender = mpsc::Sender<io::Result<Bytes>>;
+
+/// What was sent: statements name the same files again and again, and an archive that has a name twice is refused. A digest of each
+/// is all that is kept.
+type Sent = HashSet<Digest>;
 
 /// The archive's bytes, as they come.
 pub fn archive(engine: Arc<Engine>, head: Head) -> impl Stream<Item = io::Result<Bytes>> {
@@ -43,6 +50,7 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
     if let Some(cosigned) = engine.cosigned().filter(|cosigned| cosigned.checkpoint().size <= head.noted) {
         send(sender, "cosigned", cosigned.to_note().into_bytes()).await;
     }
+    let mut sent = Sent::default();
     for path in tile_paths(head.noted) {
         if sender.is_closed() {
             return Ok(());
@@ -50,7 +58,7 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
         let tile = engine.tile(&path).await?;
         let tile = tile.ok_or_else(|| EngineError::damaged("a tile", format!("{path} is missing")))?;
         if path.kind == TileKind::Entries {
-            send_blobs(engine, sender, &path, &tile).await?;
+            send_blobs(engine, sender, &path, &tile, &mut sent).await?;
         }
         send(sender, &path.to_string(), tile).await;
     }
@@ -58,13 +66,22 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
 }
 
 /// The blobs that the leaves of an entry bundle name, as far as they are still there.
-async fn send_blobs(engine: &Engine, sender: &Sender, path: &TilePath, tile: &[u8]) -> Result<(), EngineError> {
+async fn send_blobs(
+    engine: &Engine,
+    sender: &Sender,
+    path: &TilePath,
+    tile: &[u8],
+    sent: &mut Sent,
+) -> Result<(), EngineError> {
     let leaves = parse_entry_bundle(tile).map_err(|e| EngineError::damaged("a tile", format!("{path}: {e}")))?;
     for bytes in leaves {
         let entry = OwnLeaf::read(&bytes)?;
         let blobs =
             records::all_named(engine.store(), std::iter::once(entry.said())).await.map_err(EngineError::from)?;
         for (digest, blob) in blobs {
+            if !sent.insert(digest) {
+                continue;
+            }
             send(sender, &format!("blobs/{}", digest.hex()), blob).await;
         }
     }

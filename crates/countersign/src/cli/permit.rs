@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use countersign_core::{
     ids::{GateId, Oid},
+    state::GateRecord,
     statement::{Body, PermitRequest},
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
 };
@@ -118,23 +119,35 @@ pub fn asked(
         .hint(format!("publish it: countersign publish {change}"))),
         Subject::Git(GitSubject { repository, branch, base, head, delta: _ }) => {
             let known = session.log.client.gates(repository)?;
+            // Another gate of the repository, through which these targets are not reached, is not meant.
+            let targets = &reading.change().targets;
+            let guards = |record: &GateRecord| !record.is_retired() && targets.is_subset(&record.targets);
+            let is_meant =
+                |id: &GateId, record: &GateRecord| gate.map_or_else(|| guards(record), |wanted| wanted == id);
             let names = || output::list(known.keys().map(GateId::as_str));
-            let wanted = known.iter().filter(|(id, _)| gate.is_none_or(|wanted| wanted == *id));
-            let (gate, record) = match wanted.collect::<Vec<_>>().as_slice() {
-                [one] => *one,
-                [] if !known.is_empty() => {
-                    return Err(CliError::usage("no gate of that name guards the repository")
+            let (gate, record) =
+                match known.iter().filter(|(id, record)| is_meant(id, record)).collect::<Vec<_>>().as_slice() {
+                    [one] => *one,
+                    [] if gate.is_none() && !known.is_empty() => {
+                        return Err(CliError::new(
+                            "no-gate",
+                            format!("no gate of repository {repository} guards all of {}", output::joined(targets)),
+                        )
                         .hint(format!("{repository} is guarded by {}", names())));
-                }
-                [] => {
-                    return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
-                        .hint("install one: countersign gate install REPO …"));
-                }
-                [..] => {
-                    return Err(CliError::usage(format!("{repository} is guarded by {}", names()))
-                        .hint("choose one with --gate"));
-                }
-            };
+                    }
+                    [] if !known.is_empty() => {
+                        return Err(CliError::usage("no gate of that name guards the repository")
+                            .hint(format!("{repository} is guarded by {}", names())));
+                    }
+                    [] => {
+                        return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
+                            .hint("install one: countersign gate install REPO …"));
+                    }
+                    [..] => {
+                        return Err(CliError::usage(format!("{repository} is guarded by {}", names()))
+                            .hint("choose one with --gate"));
+                    }
+                };
             let transition = Transition::Git(GitTransition {
                 repository: repository.clone(),
                 reference: branch.clone(),

@@ -15,7 +15,7 @@ use std::{
 
 use countersign_core::{
     facts::{GitFacts, Range, TouchedPath, delta::unescape_path},
-    ids::{ChangeId, Oid, Target},
+    ids::{ChangeId, GateId, Oid, Target},
     kind::Purpose,
     landed::SECOND_AFTER_SECS,
     rollback::{ROLLBACK_DAYS, may_alone},
@@ -65,6 +65,9 @@ pub struct Args {
     /// The change whose state is meant: it has to be the one that ran immediately before.
     #[arg(long, value_name = "CHANGE")]
     to: Option<ChangePrefix>,
+    /// The gate through which it goes, where more than one leads to the target: that of what landed last, unless another is named.
+    #[arg(long, value_name = "GATE")]
+    gate: Option<GateId>,
     /// Why, in a sentence.
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
@@ -91,10 +94,29 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let session = global.session()?;
     let landed = landed(&session, &args.target)?;
     let target = &args.target;
+    let all: BTreeSet<GateId> = landed.landed.iter().map(|line| line.gate.clone()).collect();
+    let landed = through(landed, args.gate.as_ref());
     let Some(last) = landed.landed.first() else {
-        return Err(no_rollback(format!("the log knows of nothing that landed on {target}"))
-            .hint("propose what should run there: countersign propose --help"));
+        let at = args.gate.as_ref().map(|gate| format!(" at gate {gate}")).unwrap_or_default();
+        return Err(no_rollback(format!("the log knows of nothing that landed on {target}{at}")).hint(
+            match args.gate.is_some() && !all.is_empty() {
+                true => format!("something landed there at {}", joined(&all)),
+                false => "propose what should run there: countersign propose --help".to_owned(),
+            },
+        ));
     };
+    let others: BTreeSet<&GateId> = all.iter().filter(|gate| **gate != last.gate).collect();
+    if args.gate.is_none() && !others.is_empty() {
+        anstream::eprintln!(
+            "{}",
+            faint(&format!(
+                "{} landed last, at gate {}; what landed at {} is rolled back with --gate",
+                last.change.short(),
+                last.gate,
+                joined(&others)
+            ))
+        );
+    }
     let undone = session.read(&ChangePrefix::from(&last.change))?;
     let before = landed.landed.iter().skip(1).find(|landed| !landed.failed);
     let plan = Plan { args: &args, session: &session, landed: &landed, undone: &undone, before };
@@ -120,6 +142,17 @@ fn landed(session: &Session, target: &Target) -> Result<TargetLanded, CliError> 
         thread::sleep(BETWEEN_LOOKS);
     }
     Ok(client.landed(target)?)
+}
+
+/// What landed through one gate: the one that is named, else that of what landed last.
+fn through(landed: TargetLanded, gate: Option<&GateId>) -> TargetLanded {
+    let gate = gate.or_else(|| Some(&landed.landed.first()?.gate)).cloned();
+    let TargetLanded { target, landed, rolled_back } = landed;
+    TargetLanded {
+        target,
+        landed: landed.into_iter().filter(|line| Some(&line.gate) == gate.as_ref()).collect(),
+        rolled_back,
+    }
 }
 
 fn no_rollback(why: String) -> CliError {

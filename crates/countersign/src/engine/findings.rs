@@ -13,8 +13,8 @@ use countersign_core::{
     coverage,
     escalation::escalated,
     governance::Governance,
-    ids::{ActorId, ChangeId, FindingId, GateId, Target},
-    landed::{BrokenGlass, RolledBack},
+    ids::{ActorId, ChangeId, FindingId, Target},
+    landed::{BrokenGlass, LandedAlone, RolledBack},
     refusal::Refusal,
     rollback::{AFTER_REVIEW_SECS, reviewers},
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
@@ -193,7 +193,7 @@ impl Engine {
         let governance = self.governance().await?;
         let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
         let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
-        let mut alone: BTreeMap<ChangeId, GateId> = BTreeMap::new();
+        let mut alone: BTreeMap<ChangeId, LandedAlone> = BTreeMap::new();
         for target in targets {
             let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
             let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
@@ -201,7 +201,7 @@ impl Engine {
             let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
             glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
             let unreviewed = history.alone.into_iter().filter(|alone| alone.unreviewed);
-            alone.extend(unreviewed.map(|alone| (alone.change, alone.gate)));
+            alone.extend(unreviewed.map(|alone| (alone.change.clone(), alone)));
         }
         let mut found = Vec::new();
         if glass.is_empty() && changes.is_empty() && alone.is_empty() {
@@ -223,11 +223,11 @@ impl Engine {
             let who = asked(&broken.targets, hands);
             found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
         }
-        for (id, gate) in alone {
+        for (id, LandedAlone { gate, unmet, .. }) in alone {
             let Some(landed) = self.change(&id).await? else { continue };
             let hands = take::contributors(&governance, &landed).all;
             let who = asked(&landed.targets, hands);
-            found.push((Matter::LandedAlone { change: id, gate, targets: landed.targets }, who));
+            found.push((Matter::LandedAlone { change: id, gate, targets: landed.targets, unmet }, who));
         }
         for (id, RolledBack { by, change, restores, .. }) in changes {
             let Some(rollback) = self.change(&id).await? else { continue };
@@ -284,8 +284,13 @@ impl Engine {
             .target(target)
             .map_err(|e| Refusal::unknown("unknown-target", e.to_string()))?;
         let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
-        let landed = history.landed.iter().rev().map(|landed| LandedLine {
+        let mut lines: Vec<_> =
+            history.landed.iter().flat_map(|(gate, landed)| landed.iter().map(move |landed| (gate, landed))).collect();
+        // What landed in the same moment through one gate stays as it came.
+        lines.sort_by_key(|(_, landed)| landed.at);
+        let landed = lines.into_iter().rev().map(|(gate, landed)| LandedLine {
             change: landed.change.clone(),
+            gate: gate.clone(),
             at: rfc3339(landed.at),
             failed: landed.failed,
             no_way_back: landed.no_way_back,
@@ -335,7 +340,11 @@ impl Engine {
             )?;
             match Box::pin(self.submit(said.raw(), Vec::new())).await {
                 Ok(_) => raised += 1,
-                // Another server of the same store was first, or there are too many already.
+                // Nobody is told of it, so that whoever runs the server has to be.
+                Err(EngineError::Refused(refusal)) if refusal.code == "too-many-findings" => {
+                    tracing::warn!(code = refusal.code, %refusal, "a finding was kept out, and nobody is asked to answer it");
+                }
+                // Another server of the same store was first.
                 Err(EngineError::Refused(refusal)) => {
                     tracing::debug!(code = refusal.code, %refusal, "a finding was not taken");
                 }

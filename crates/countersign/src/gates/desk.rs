@@ -437,7 +437,7 @@ impl Desk {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
-        let change = state.change(&change.id)?.unwrap_or(change).clone();
+        let change = state.change(&change.id)?.unwrap_or(change).at_gate(&self.gate);
         for id in self.under_way.iter().filter(|id| **id != change.id) {
             if let Some(landing) = self.runtime.block_on(self.follower.change(id))? {
                 state.foresee_landing(&landing, &change, now);

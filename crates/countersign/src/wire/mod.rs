@@ -14,7 +14,7 @@ use countersign_core::{
     decision::Decision,
     escalation::Escalation,
     explain::Explanation,
-    ids::{ActorId, ChangeId, FindingId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, Target},
     statement::{Holder, Matter},
     trust::Trust,
 };
@@ -142,6 +142,8 @@ pub struct TargetLanded {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LandedLine {
     pub change: ChangeId,
+    /// Through which it came, and goes back.
+    pub gate: GateId,
     pub at: String,
     /// A command that failed.
     pub failed: bool,

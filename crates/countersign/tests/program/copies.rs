@@ -92,6 +92,32 @@ fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
     same(&world, "log", "of-home");
 }
 
+/// Two proposals of the same content name the same blob, and what the server sends holds once it is unpacked.
+#[test]
+fn what_a_server_exports_has_each_file_once_and_verifies() {
+    let world = world();
+    for _ in 0..2 {
+        propose(&world, "First");
+    }
+    let sent = ureq::get(format!("{}/v1/export", world.server().url)).call().unwrap();
+    fs::write(world.stage.path("log.tar"), sent.into_body().read_to_vec().unwrap()).unwrap();
+    let tar = |args: &[&str]| {
+        let output = world.stage.command("tar").args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = tar(&["-tf", "log.tar"]);
+    let mut names: Vec<&str> = listed.lines().collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all);
+    fs::create_dir(world.stage.path("unpacked")).unwrap();
+    tar(&["-xf", "log.tar", "-C", "unpacked"]);
+    let run = verify(&world, "unpacked");
+    assert_eq!(run.status, 0, "{run}");
+}
+
 /// Each brings what the other has not: whoever comes second waits, and finds a folder that is whole.
 #[test]
 fn two_exports_into_one_folder_make_one_that_is_whole() {

@@ -218,6 +218,34 @@ fn a_working_tree_and_another_log_are_no_place_for_a_gate() {
     assert_eq!(code(install("shop.git", "other.json")), "another-log");
 }
 
+/// An owner's gate before a copy would speak for the real one: it could burn what was approved, and say what ran before. Whoever
+/// registered the one may have another, for a mirror.
+#[test]
+fn a_second_gate_of_the_repository_is_not_installed_by_another_person() {
+    let world = World::usual();
+    world.must("git", &["clone", "--quiet", "--bare", "shop.git", "copy.git"]);
+    let url = &world.server().url;
+    let install = |who: &str, repository: &str| {
+        world.stage.run(&format!(
+            "--url {url} --key {who} --format json gate install copy.git --name copy-git --repository {repository} --trust \
+             home/trust.json --branch main --map **=checkout/production"
+        ))
+    };
+    let refused = install("carol", "shop");
+    refused.is_refused(3, "anothers-repository");
+    assert!(refused.stderr.contains("countersign revoke SHA256:"), "{refused}");
+    // It is of no gate yet, and somebody else's where they say so.
+    assert_eq!(install("carol", "copy").status, 0);
+    assert!(install("carol", "shop").status != 0);
+    world.must("rm", &["-r", "copy.git/countersign"]);
+    world.must("git", &["clone", "--quiet", "--bare", "shop.git", "mirror.git"]);
+    let mirror = world.stage.run(&format!(
+        "--url {url} --key alice gate install mirror.git --name mirror-git --repository shop --trust home/trust.json --branch \
+         main --map **=checkout/production"
+    ));
+    assert_eq!(mirror.status, 0, "{mirror}");
+}
+
 /// Another account, of the group that shares the repository; a test that does not run as root has none.
 struct Account<'a> {
     world: &'a World,

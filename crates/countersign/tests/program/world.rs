@@ -432,7 +432,7 @@ impl World {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn must(&self, program: &str, args: &[&str]) {
+    pub fn must(&self, program: &str, args: &[&str]) {
         let output = self.stage.command(program).args(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }

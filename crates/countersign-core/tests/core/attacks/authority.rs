@@ -279,7 +279,7 @@ fn from_enforcing_to_watching_a_gate_takes_two_people() {
     let main = watching(&world, "refs/heads/main");
     assert_snapshot!(told(world.say("linus", Body::GateRegistration(main.clone()))), @"two-people: to have a gate only watch what it enforced needs 2 people, this has 1");
     // Nor by dropping it first.
-    let elsewhere = GateRegistration { targets: crate::kit::targets(&["checkout/production"]), ..world.registration() };
+    let elsewhere = GateRegistration { targets: crate::kit::targets(&["search/staging"]), ..world.registration() };
     world.say("linus", Body::GateRegistration(elsewhere)).unwrap();
     assert_snapshot!(told(world.say("linus", Body::GateRegistration(main.clone()))), @"two-people: to have a gate only watch what it enforced needs 2 people, this has 1");
     assert_snapshot!(told(world.say_with("linus", &["linus", "mallory"], Body::GateRegistration(main.clone()))), @"policy-group: one of the two who sign has to be of the policy group");

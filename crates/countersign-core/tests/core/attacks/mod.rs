@@ -12,6 +12,7 @@ mod evidence;
 mod expiry;
 mod findings;
 mod freezes;
+mod gates;
 mod glass;
 mod governance;
 mod keys;

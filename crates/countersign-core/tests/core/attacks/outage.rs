@@ -1,7 +1,10 @@
 //! What a gate decides alone in an outage, and what it cannot make the log say.
 
+use std::collections::BTreeSet;
+
 use countersign_core::{
     drill::DRILL_EVERY_SECS,
+    ids::RuleId,
     permit::{MAX_SKEW_SECS, PERMIT_SECS},
     statement::{Drill, Finding, LocalPermit, Matter},
     verify::verify,
@@ -32,7 +35,7 @@ fn landed(world: &mut World, change: &ChangeId, alone: LocalPermit) -> bool {
     assert!(whole.holds(), "{whole:?}");
     let part = verify(&world.trust, &world.part(change), world.now);
     assert!(part.holds(), "{part:?}");
-    world.change(change).permits.last().unwrap().alone.unwrap().over
+    world.change(change).permits.last().unwrap().alone.as_ref().unwrap().over
 }
 
 #[test]
@@ -47,11 +50,23 @@ fn what_a_gate_decided_alone_is_a_fact_that_the_log_takes_late() {
     assert_snapshot!(told(world.say("countersign", other)), @"not-landed-alone: gate other-gate has not landed CHANGE on search/production in an outage");
 }
 
+/// The rules that the log found unmet.
+fn unmet(world: &World, change: &ChangeId) -> BTreeSet<RuleId> {
+    world
+        .change(change)
+        .permits
+        .iter()
+        .filter_map(|permit| permit.alone.clone())
+        .flat_map(|alone| alone.unmet)
+        .collect()
+}
+
 fn finding(world: &World, change: &ChangeId, gate: &str) -> Body {
     let what = Matter::LandedAlone {
         change: change.clone(),
         gate: gate.parse().unwrap(),
         targets: targets(&["search/production"]),
+        unmet: unmet(world, change),
     };
     Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what, who: [id("mallory")].into() })
 }
@@ -64,6 +79,7 @@ fn what_landed_over_a_stop_that_the_gate_could_not_know_is_found() {
     world.now = world.now.plus_secs(60);
     world.reject("grace", &change).unwrap();
     assert!(landed(&mut world, &change, alone));
+    assert_snapshot!(words(&finding(&world, &change, "shop-gate")), @"gate shop-gate landed CHANGE on search/production in an outage, over a stop that it could not know");
     // Who approved it had lost their key.
     let (mut world, change) = approved();
     let alone = world.local_permit(&change);
@@ -86,6 +102,19 @@ fn a_gate_that_landed_what_nobody_approved_is_found() {
     world.now = world.now.plus_secs(60);
     world.approve("linus", &change).unwrap();
     assert!(landed(&mut world, &change, alone));
+    // No stop was there that it could not know: it is told what was missing, and the server says nothing else of it.
+    let found = finding(&world, &change, "shop-gate");
+    assert_snapshot!(words(&found), @"gate shop-gate landed CHANGE on search/production in an outage, though by what the log has it does not meet owner-approves, second-pair-of-eyes");
+    let Body::Finding(mut veiled) = found.clone() else { unreachable!() };
+    let Matter::LandedAlone { unmet, .. } = &mut veiled.what else { unreachable!() };
+    unmet.clear();
+    assert!(told(world.say("countersign", Body::Finding(veiled))).starts_with("not-landed-alone"));
+    world.say("countersign", found).unwrap();
+}
+
+fn words(found: &Body) -> String {
+    let Body::Finding(Finding { what, .. }) = found else { unreachable!() };
+    what.words().replace(what.change().unwrap().short(), "CHANGE")
 }
 
 #[test]

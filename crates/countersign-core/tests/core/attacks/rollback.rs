@@ -13,13 +13,13 @@ use countersign_core::{
 use super::*;
 
 const DAY: i64 = 24 * 60 * 60;
-const SEARCH: &str = "search/production";
+pub(super) const SEARCH: &str = "search/production";
 
 /// A path, with its content before and after; 0: it is not there.
-type Path<'a> = (&'a str, u64, u64);
+pub(super) type Path<'a> = (&'a str, u64, u64);
 
 /// Commits of `mail` that do this to paths.
-fn commits(n: u64, paths: &[Path<'_>], mail: &str) -> Extracted {
+pub(super) fn commits(n: u64, paths: &[Path<'_>], mail: &str) -> Extracted {
     let mut commits = facts(n, &[author(mail)]);
     let entry = |id: u64| (id > 0).then(|| Entry { mode: 0o100_644, id: oid(id) });
     let touched =
@@ -31,13 +31,13 @@ fn commits(n: u64, paths: &[Path<'_>], mail: &str) -> Extracted {
     commits
 }
 
-fn proposed(world: &mut World, by: &str, target: &str, commits: &Extracted, purpose: Purpose) -> ChangeId {
+pub(super) fn proposed(world: &mut World, by: &str, target: &str, commits: &Extracted, purpose: Purpose) -> ChangeId {
     let mut proposal = world.proposal(target, &git(commits), Some(commits));
     proposal.purpose = purpose;
     world.begin(by, proposal)
 }
 
-fn restoring(change: &ChangeId) -> Purpose {
+pub(super) fn restoring(change: &ChangeId) -> Purpose {
     Purpose { restores: Some(change.clone()), ..Purpose::default() }
 }
 
@@ -70,7 +70,7 @@ fn verified(world: &World) {
 }
 
 /// `good` landed, then `bad` by ada, both through a gate that enforces.
-fn burning() -> (World, ChangeId, ChangeId) {
+pub(super) fn burning() -> (World, ChangeId, ChangeId) {
     let mut world = World::new();
     world.register_gate();
     let good = landed(&mut world, "ada", "linus", &commits(2, &[("a", 0, 11)], "ada@example.com"), Purpose::default());
@@ -85,7 +85,7 @@ fn burning() -> (World, ChangeId, ChangeId) {
 }
 
 /// What takes `bad` back, exactly.
-fn back() -> Extracted {
+pub(super) fn back() -> Extracted {
     commits(4, &[("a", 12, 11), ("b", 21, 0)], "linus@example.com")
 }
 
@@ -376,7 +376,10 @@ fn files_are_rolled_back_to_the_same_digests_and_command() {
     world.report("linus", &change, permit, OutcomeResult::Applied).unwrap();
     assert_eq!(world.change(&change).status, ChangeStatus::Applied);
     let record = world.state.target(&SEARCH.parse().unwrap()).unwrap().unwrap();
-    assert_eq!(record.history.landed.iter().map(|landed| &landed.change).collect::<Vec<_>>(), [&good]);
+    assert_eq!(
+        record.history.through(&"apply".parse().unwrap()).iter().map(|landed| &landed.change).collect::<Vec<_>>(),
+        [&good]
+    );
     assert_eq!(record.history.rolled_back.len(), 1);
     verified(&world);
 }

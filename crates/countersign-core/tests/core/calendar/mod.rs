@@ -271,6 +271,30 @@ fn a_calendar_of_a_log_stays_within_bounds() {
     }
 }
 
+/// Each event is within bounds, and all of them together would have whoever proposes anything wait.
+#[test]
+fn a_hostile_calendar_of_many_events_is_refused() {
+    let of = |events: usize, rule: &str, lasts: &str| {
+        let event = |n: usize| {
+            let start = jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(i64::try_from(n).unwrap()));
+            format!("DTSTART;VALUE=DATE:{}\nDURATION:{lasts}\nRRULE:{rule}", start.strftime("%Y%m%d"))
+        };
+        let events: Vec<String> = (0..events).map(event).collect();
+        let file = written("use: freeze", &ics(&events.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+        Calendar::parse("c", &file.to_bytes().unwrap()).map(|_| ()).map_err(|refusal| refusal.message)
+    };
+    let hours = "BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23";
+    let hostile =
+        format!("FREQ=YEARLY;BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYDAY=MO,TU,WE,TH,FR,SA,SU;{hours};BYSETPOS=1,-1");
+    assert_snapshot!(of(1_900, &hostile, "P366D").unwrap_err(), @"calendars/c.json: its events come so often and last so long that whoever asks would wait for it");
+    let hostile = format!("FREQ=DAILY;{hours}");
+    assert!(of(1_900, &hostile, "P366D").is_err());
+    // What people write stays far below: two thousand birthdays, or rotas.
+    assert_eq!(of(2_000, "FREQ=YEARLY", "P1D"), Ok(()));
+    assert_eq!(of(2_000, "FREQ=WEEKLY", "P7D"), Ok(()));
+    assert_eq!(of(500, &format!("FREQ=DAILY;{hours}"), "P1D"), Ok(()));
+}
+
 /// 335 systems over two weeks, and a calendar that is as bad as one may be, are asked within moments.
 #[test]
 fn the_worst_calendar_is_asked_in_time() {

@@ -30,7 +30,12 @@ pub fn matters() -> Vec<Statement> {
             targets: targets(&["checkout/production"]),
         }),
         of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
-        of(Matter::LandedAlone { change: change(), gate: gate(), targets: targets(&["checkout/production"]) }),
+        of(Matter::LandedAlone {
+            change: change(),
+            gate: gate(),
+            targets: targets(&["checkout/production"]),
+            unmet: ["owner-approves".parse().unwrap()].into(),
+        }),
         of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::NobodyCan {
             rule: "owner-approves".parse().unwrap(),
