@@ -15,6 +15,7 @@ use crate::{
     freeze,
     glass::Alone,
     refusal::Refusal,
+    rollback,
     rules::decide,
     snapshot::{Applier, Snapshot},
     state::State,
@@ -23,17 +24,17 @@ use crate::{
 
 /// What the log makes of what a gate decided alone, where it hears of it.
 pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {
-    Ok(Alone { over: would_refuse(state, change, said)? })
-}
-
-fn would_refuse(state: &State, change: &Change, said: &LocalPermit) -> Result<bool, Refusal> {
     let current = change.current().filter(|revision| revision.reference == said.revision);
-    let Some(revision) = current.filter(|_| change.status.is_open()) else { return Ok(true) };
+    let Some(revision) = current.filter(|_| change.status.is_open()) else {
+        return Ok(Alone { over: true, recovers: false });
+    };
     // Without the names that commits have, nobody is known to be another: what stopped it is asked alone.
     if revision.named.is_empty() && !revision.identities.is_empty() {
         let rejected = change.standing_rejections().next().is_some() || !state.held_by(change)?.is_empty();
         let frozen = freeze::unnamed_freeze(&state.governance, change, &Default::default(), said.issued_at).is_some();
-        return Ok(rejected || frozen);
+        // Nor whether the rules alone would have let a rollback go.
+        let recovers = rollback::view(state, change, said.issued_at)?.is_some();
+        return Ok(Alone { over: (rejected || frozen) && !recovers, recovers });
     }
     // What was granted afterwards the gate did not decide by.
     let mut known = change.clone();
@@ -42,8 +43,10 @@ fn would_refuse(state: &State, change: &Change, said: &LocalPermit) -> Result<bo
     let rules = &state.governance.rules;
     let applier = said.applier.clone().map_or(Applier::Unknown, Applier::Is);
     let snapshot = Snapshot::take(state, &known, said.issued_at)?.applied_by(&applier, rules);
-    Ok(match decide::decide(rules, &snapshot, said.issued_at).outcome {
+    let decision = decide::decide(rules, &snapshot, said.issued_at);
+    let over = match decision.outcome {
         Outcome::Allow => false,
         Outcome::Deny => true,
-    })
+    };
+    Ok(Alone { over, recovers: decision.rollback.is_some() })
 }

@@ -17,8 +17,8 @@ use countersign_core::{
     facts::{GitFacts, Range, TouchedPath, delta::unescape_path},
     ids::{ChangeId, Oid, Target},
     kind::Purpose,
-    landed::SECOND_AFTER_SECS,
-    rollback::{ROLLBACK_DAYS, may_alone},
+    landed::{SECOND_AFTER_SECS, shape_of},
+    rollback::{NoRollback, ROLLBACK_DAYS, may_alone},
     statement::{Body, Matter, Proposal},
     subject::{FilesSubject, GitSubject, Subject, quoted},
     text::ProposalText,
@@ -432,6 +432,15 @@ impl Plan<'_> {
             return Err(no_rollback(format!("{} is about commits, and files landed after it", before.change.short()))
                 .hint("propose what should run there: countersign propose"));
         };
+        let (target, undone) = (&self.args.target, &self.undone.change().id);
+        let is_another = |undone: &FilesSubject| shape_of(undone) != shape_of(subject);
+        if let Subject::Files(taken_back) = self.undone.subject()
+            && is_another(taken_back)
+        {
+            let (target, last, before) = (target.clone(), undone.clone(), before.change.clone());
+            return Err(no_rollback(NoRollback::AnotherCommand { target, last, before }.to_string())
+                .hint("propose what should run there: countersign propose"));
+        }
         let Some(command) = &subject.command else {
             return Err(no_rollback(format!("{} names no command", before.change.short())));
         };

@@ -10,10 +10,12 @@ use countersign_core::{
     verify::verify,
 };
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const DAY: i64 = 24 * 60 * 60;
-const SEARCH: &str = "search/production";
+pub(super) const SEARCH: &str = "search/production";
 
 /// A path, with its content before and after; 0: it is not there.
 type Path<'a> = (&'a str, u64, u64);
@@ -31,17 +33,17 @@ fn commits(n: u64, paths: &[Path<'_>], mail: &str) -> Extracted {
     commits
 }
 
-fn proposed(world: &mut World, by: &str, target: &str, commits: &Extracted, purpose: Purpose) -> ChangeId {
+pub(super) fn proposed(world: &mut World, by: &str, target: &str, commits: &Extracted, purpose: Purpose) -> ChangeId {
     let mut proposal = world.proposal(target, &git(commits), Some(commits));
     proposal.purpose = purpose;
     world.begin(by, proposal)
 }
 
-fn restoring(change: &ChangeId) -> Purpose {
+pub(super) fn restoring(change: &ChangeId) -> Purpose {
     Purpose { restores: Some(change.clone()), ..Purpose::default() }
 }
 
-fn land(world: &mut World, change: &ChangeId) {
+pub(super) fn land(world: &mut World, change: &ChangeId) {
     let transition = world.transition(change);
     let request =
         PermitRequest { gate: "shop-gate".parse().unwrap(), ..world.request("git-gate", change, &transition) };
@@ -60,7 +62,7 @@ fn landed(world: &mut World, by: &str, approver: &str, commits: &Extracted, purp
 }
 
 /// The log holds, and so does the part that a bundle of each change has.
-fn verified(world: &World) {
+pub(super) fn verified(world: &World) {
     let whole = verify(&world.trust, &world.evidence(), world.now);
     assert!(whole.holds(), "{whole:?}");
     for change in world.state.changes() {
@@ -70,7 +72,7 @@ fn verified(world: &World) {
 }
 
 /// `good` landed, then `bad` by ada, both through a gate that enforces.
-fn burning() -> (World, ChangeId, ChangeId) {
+pub(super) fn burning() -> (World, ChangeId, ChangeId) {
     let mut world = World::new();
     world.register_gate();
     let good = landed(&mut world, "ada", "linus", &commits(2, &[("a", 0, 11)], "ada@example.com"), Purpose::default());
@@ -85,11 +87,11 @@ fn burning() -> (World, ChangeId, ChangeId) {
 }
 
 /// What takes `bad` back, exactly.
-fn back() -> Extracted {
+pub(super) fn back() -> Extracted {
     commits(4, &[("a", 12, 11), ("b", 21, 0)], "linus@example.com")
 }
 
-fn why(world: &World, change: &ChangeId) -> String {
+pub(super) fn why(world: &World, change: &ChangeId) -> String {
     assert_ne!(world.standing(change), "allow");
     assert_eq!(world.decision(change).rollback, None);
     match rollback(&world.state, world.change(change), world.now).unwrap() {
@@ -98,7 +100,7 @@ fn why(world: &World, change: &ChangeId) -> String {
     }
 }
 
-fn reason(world: &World, change: &ChangeId) -> NoRollback {
+pub(super) fn reason(world: &World, change: &ChangeId) -> NoRollback {
     match rollback(&world.state, world.change(change), world.now).unwrap() {
         Rollback::IsNot(why) => why,
         other => panic!("{other:?}"),
@@ -132,7 +134,13 @@ fn an_owner_rolls_back_alone_and_somebody_else_looks_at_it_afterwards() {
         restores: good.clone(),
         targets: [target.clone()].into(),
     };
-    let who = reviewers(&world.state.governance, &[target.clone()].into(), &[id("linus")].into());
+    let who = reviewers(
+        &world.state.governance,
+        &[target.clone()].into(),
+        &[id("linus")].into(),
+        &BTreeSet::new(),
+        world.now,
+    );
     assert_eq!(who, [id("mallory")].into());
     let finding = Finding { due: world.now.plus_secs(AFTER_REVIEW_SECS), text: None, what: matter.clone(), who };
     let own = Finding { who: [id("linus")].into(), ..finding.clone() };
