@@ -252,9 +252,8 @@ fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) 
         let rolled_back =
             state.what_landed_on(target)?.map(|record| record.history.rolled_back.as_slice()).unwrap_or_default();
         // One that did not end well is none that may be begun again.
-        let is_this = |rolled: &RolledBack| {
-            rolled.change == change.id && matches!(change.status, ChangeStatus::Applying | ChangeStatus::Applied)
-        };
+        let goes_on = change.running().is_some() || change.status == ChangeStatus::Applied;
+        let is_this = |rolled: &RolledBack| rolled.change == change.id && goes_on;
         let lately = |rolled: &&RolledBack| rolled.by == *by && !is_this(rolled);
         let last = rolled_back.iter().filter(lately).map(|rolled| rolled.at.plus_secs(SECOND_AFTER_SECS)).max();
         if let Some(until) = last.filter(|until| now < *until) {

@@ -467,7 +467,12 @@ impl Plan<'_> {
         match apply::over(global, &ChangePrefix::from(&id), &files, command)? {
             Exit::Done => self.tell(global, &id, None),
             other => {
-                anstream::eprintln!("{} change {}: the earlier command did not end well", warn("failed"), id.short());
+                anstream::eprintln!(
+                    "{} change {}: the earlier command did not end well; within a day another owner begins the next rollback, or \
+                     somebody breaks the glass: countersign break-glass --help",
+                    warn("failed"),
+                    id.short()
+                );
                 Ok(other)
             }
         }

@@ -88,6 +88,22 @@ fn an_approval_that_does_not_count_sheds_no_after_review_of_a_rollback() {
     assert_eq!(rolled_back("mallory"), []);
 }
 
+/// What the log says of it `verify` works out again.
+#[test]
+fn a_server_that_calls_a_rollback_seen_is_found() {
+    let mut world = World::new();
+    let good = applied(&mut world, &file("good"));
+    applied(&mut world, &file("bad"));
+    let change = files(&mut world, "linus", &file("good"), restoring(&good));
+    world.requested("linus", &change);
+    let (_, decided) = world.decided(&change);
+    assert!(decided.recovers);
+    world.say("countersign", Body::Decided(Decided { recovers: false, ..decided })).unwrap();
+    let report = verify(&world.trust, &world.evidence(), world.now);
+    let said: Vec<&str> = report.steps.iter().map(|step| step.detail.as_str()).collect();
+    assert!(!report.holds() && said.iter().any(|said| said.contains("one person's rollback")), "{said:?}");
+}
+
 /// The limit of a day and the after-review hold for a rollback that a gate let go alone, too.
 #[test]
 fn a_rollback_in_an_outage_is_one_persons_all_the_same() {
