@@ -23,7 +23,9 @@ mod publication;
 mod recovery;
 mod revocation;
 mod rotation;
+mod schedule;
 mod second;
+mod subscription;
 mod token;
 
 use countersign_ledger::{
@@ -209,6 +211,7 @@ pub fn authenticate<'a>(
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -221,6 +224,7 @@ pub fn authenticate<'a>(
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)
+        | Body::CalendarFetched(_)
         | Body::Away(_)
         | Body::Back(_)
         | Body::Delegation(_)
@@ -426,7 +430,7 @@ pub fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, no
         (_, Some((id, _)), None) => Err(Refusal::unknown("unknown-change", format!("there is no change {id}"))
             .hint("list the changes: countersign list")),
         (_, Some(_), Some(change)) => change::about(state, change, authenticated, found, now),
-        (_, None, _) => governance::admit(state, authenticated, now),
+        (_, None, _) => governance::admit(state, authenticated, found, now),
     }
 }
 

@@ -523,6 +523,7 @@ fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
             status,
             submodule,
             link,
+            mode: false,
             led: false,
             lines: Some(Lines { added: 1, deleted: 0 }),
         }

@@ -1,9 +1,11 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
 mod carry;
+mod erasing;
+mod expiry;
 mod fits;
-mod inputs;
 mod records;
+mod schedule;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,18 +14,21 @@ use countersign_ledger::{Digest, Fingerprint, Jws, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    expiry::SAID_BEFORE_SECS,
     records::{
         ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
         EvidenceRecord, IdentificationRecord, LabelRecord, PermitRecord, RejectionRecord, RequestRecord, Revision,
         TakenBack, WaiverRecord, is_set_aside,
     },
+    schedule::{ScheduleRecord, Schedules},
     status::ChangeStatus,
 };
 use crate::{
-    catalog::Catalog,
+    calendar::FetchedFile,
     evidence::EvidenceResult,
     facts::{GitFacts, Identities},
     glass::{Alone, Broken},
+    governance::Governance,
     ids::{ActorId, ChangeId, EvidenceKind, Oid, RepositoryId, Target},
     issuer::ByToken,
     kind::{Kind, Purpose},
@@ -72,6 +77,14 @@ pub struct Change {
     /// Approvals that are there no more, since who gave them took them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<TakenBack>,
+    /// When people say that it lands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: Schedules,
+    /// When somebody last touched it, after it was proposed; and when it was taken up again after it had expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revived_at: Option<Time>,
     /// What of it was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<ErasureRecord>,
@@ -111,6 +124,8 @@ pub struct Found {
     pub transition: Option<Transition>,
     /// Of a proposal or revision of what governs: whether it loosens what is in force. Worked out where it is folded.
     pub loosens: Option<bool>,
+    /// What was fetched for a calendar.
+    pub fetched: Option<FetchedFile>,
     /// The token that speaks for it, if it is at hand.
     pub token: Option<Jws>,
 }
@@ -158,6 +173,9 @@ impl Change {
             labels: vec![],
             labelled: BTreeMap::new(),
             taken_back: vec![],
+            schedules: BTreeMap::new(),
+            touched_at: None,
+            revived_at: None,
             erased: vec![],
         }
     }
@@ -224,7 +242,8 @@ impl Change {
     /// The blobs without which there are references without a name: erased, or not at hand.
     pub fn names_missing(&self) -> impl Iterator<Item = Digest> {
         let unnamed = |r: &&Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
-        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob)
+        let profiles = self.revisions.iter().flat_map(|revision| revision.profiles_missing.iter().copied());
+        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob).chain(profiles)
     }
 
     /// Tokens that spoke for evidence and that whoever keeps this never had; not those that were erased, which count for nobody.
@@ -321,14 +340,15 @@ impl Change {
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
         spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke.extend(self.evidence.iter().map(|evidence| &evidence.by));
-        spoke.extend(self.labelled.keys());
+        spoke.extend(self.labelled.keys().chain(self.schedules.keys()));
         spoke
     }
 
-    /// Finds out who signed the commits of the newest revision.
-    pub(crate) fn know_signers(&mut self, catalog: &Catalog) {
+    /// Finds out who signed the commits of the newest revision, and who is behind their mails.
+    pub(crate) fn know_people(&mut self, governance: &Governance) {
         if let Some(revision) = self.revisions.last_mut() {
-            revision.know_signers(catalog);
+            revision.know_signers(&governance.catalog);
+            revision.know_holders(governance);
         }
     }
 
@@ -372,6 +392,7 @@ impl Change {
                     at,
                     epoch,
                     delegated: BTreeMap::new(),
+                    within: approval.within,
                 });
             }
             Body::Rejection(rejection) => {
@@ -417,6 +438,7 @@ impl Change {
                 token: admitted.signed_with.token.clone(),
             }),
             Body::Label(said) => self.label(said, admitted),
+            Body::Schedule(said) => self.schedule(&by, said, at),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -426,6 +448,7 @@ impl Change {
                 reason: waiver.reason,
                 at,
                 epoch,
+                within: self.window(),
             }),
             Body::Identification(said) => {
                 self.identifications.push(IdentificationRecord { by, at, epoch, said: said.clone() });
@@ -561,6 +584,7 @@ impl Change {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Drill(_)
             | Body::Away(_)
             | Body::Back(_)
@@ -573,38 +597,6 @@ impl Change {
             | Body::Epoch(_)
             | Body::Finding(_)
             | Body::FindingAnswer(_) => {}
-        }
-    }
-
-    /// Whatever was written about it and whom its commits name: what can be erased.
-    pub fn erasable(&self) -> BTreeSet<Digest> {
-        let texts = self.revisions.iter().flat_map(|revision| [Some(revision.text), revision.identities_blob]);
-        let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
-        let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
-        let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
-        let broken = self.permits.iter().filter_map(|permit| permit.broken.as_ref()).map(|broken| broken.reason);
-        let reasons = reasons.chain(broken);
-        let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
-        let token = |evidence: &EvidenceRecord| evidence.token.as_ref().map(|token| token.digest);
-        let evidence =
-            self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text, token(evidence)]).flatten();
-        texts.flatten().chain(reasons).chain(evidence).collect()
-    }
-
-    /// The tombstone of a blob, if it was erased.
-    pub fn tombstone(&self, blob: &Digest) -> Option<&ErasureRecord> {
-        self.erased.iter().find(|erased| erased.blobs.contains(blob))
-    }
-
-    /// Forgets the names that were in these blobs.
-    pub(crate) fn erase(&mut self, by: &ActorId, at: Time, blobs: &BTreeSet<Digest>) {
-        self.erased.push(ErasureRecord { by: by.clone(), at, blobs: blobs.clone() });
-        let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
-        for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
-            revision.named.clear();
-        }
-        for token in self.evidence.iter_mut().filter_map(|evidence| evidence.token.as_mut()) {
-            token.erased |= blobs.contains(&token.digest);
         }
     }
 

@@ -75,6 +75,12 @@ pub enum Token {
     Wait,
     /// That the freezes are over, or that it is something that may pass them.
     Thaw,
+    /// The time at which its window opens.
+    Opens,
+    /// Another window: that one is over.
+    Reschedule,
+    /// A revision: it expired.
+    Revive,
 }
 
 /// What a rule still misses.
@@ -224,6 +230,9 @@ impl fmt::Display for Token {
             Self::Rules => "rules",
             Self::Wait => "wait",
             Self::Thaw => "thaw",
+            Self::Opens => "opens",
+            Self::Reschedule => "reschedule",
+            Self::Revive => "revive",
         })
     }
 }
@@ -243,6 +252,9 @@ impl FromStr for Token {
             "rules" => Self::Rules,
             "wait" => Self::Wait,
             "thaw" => Self::Thaw,
+            "opens" => Self::Opens,
+            "reschedule" => Self::Reschedule,
+            "revive" => Self::Revive,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

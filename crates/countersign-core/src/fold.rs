@@ -73,7 +73,8 @@ impl State {
         let mut governance = governance;
         let signed: BTreeSet<Fingerprint> = entry.signed.keys().collect();
         let founders = genesis.founders.iter().filter(|founder| signed.contains(&founder.key.fingerprint()));
-        let founders = founders.map(|founder| founder.person.clone()).collect();
+        let founders =
+            founders.map(|founder| (founder.person.clone(), BTreeSet::from([founder.key.fingerprint()]))).collect();
         governance.approve_standards(&founders, entry.leaf.admitted_at);
         let mut state = Self::whole(governance);
         in_its_streams(statement, entry)?;
@@ -115,7 +116,7 @@ impl State {
                 let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
                 let by = admit::may_publish(self, &entry.signed, &published, at)?;
                 published.approve_standards(&by.behind, at);
-                published.enrol(&self.governance, &by.behind, &by.hands, at);
+                published.enrol(&self.governance, &by.behind.into_keys().collect(), &by.hands, at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
@@ -193,6 +194,11 @@ impl State {
                 let record = FreezeRecord::of(said, by, admitted.at);
                 frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
             }
+            Body::CalendarFetched(said) => {
+                if let Some(fetched) = &admitted.found.fetched {
+                    Arc::make_mut(&mut self.governance).hear(said, fetched.clone(), admitted.at);
+                }
+            }
             Body::FreezeLift(said) => {
                 let freezes = &mut Arc::make_mut(&mut self.governance).record.freezes;
                 freezes.entry(said.freeze).and_modify(|freeze| freeze.lifted_at = Some(admitted.at));
@@ -200,7 +206,7 @@ impl State {
             Body::Proposal(proposal) => {
                 if let Some(subject) = &admitted.found.subject {
                     let mut change = Change::begin(admitted, proposal, subject);
-                    change.know_signers(&self.governance.catalog);
+                    change.know_people(&self.governance);
                     self.put_change(change);
                 }
             }
@@ -213,6 +219,7 @@ impl State {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -237,7 +244,9 @@ impl State {
                 };
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
+                    let expired = change.is_expired(governance.catalog.settings.expires_after_days, admitted.at);
                     change.apply(admitted);
+                    change.touched(admitted, expired);
                     change.was_alone(alone);
                     if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
                         change.know(watched_until, rolls_back);
@@ -246,7 +255,7 @@ impl State {
                         change.know_delegations(delegated);
                     }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
-                        change.know_signers(&governance.catalog);
+                        change.know_people(&governance);
                     }
                 }
             }
@@ -545,14 +554,18 @@ impl State {
             Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
             Body::Drill(said) => needed.extend(gate_if_any(&said.gate)?),
             Body::PermitGrant(PermitGrant { gate, .. }) | Body::LocalPermit(LocalPermit { gate, .. }) => {
-                needed.extend(about.map(|change| change.inputs(Some(gate))).transpose()?.unwrap_or_default());
+                needed.extend(
+                    about.map(|change| change.inputs(&self.governance, Some(gate))).transpose()?.unwrap_or_default(),
+                );
             }
             Body::Decided(_) => {
                 let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);
-                needed.extend(about.map(|change| change.inputs(gate)).transpose()?.unwrap_or_default());
+                needed
+                    .extend(about.map(|change| change.inputs(&self.governance, gate)).transpose()?.unwrap_or_default());
             }
             Body::Publication(_) => {
-                needed.extend(about.map(|change| change.inputs(None)).transpose()?.unwrap_or_default());
+                needed
+                    .extend(about.map(|change| change.inputs(&self.governance, None)).transpose()?.unwrap_or_default());
             }
             // Whoever set a rejection of the same content aside in another change does not approve.
             Body::Approval(_) => {
@@ -566,6 +579,7 @@ impl State {
             | Body::KeyRotation(_)
             | Body::Freeze(_)
             | Body::FreezeLift(_)
+            | Body::CalendarFetched(_)
             | Body::Away(_)
             | Body::Back(_)
             | Body::Delegation(_)
@@ -581,6 +595,7 @@ impl State {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)

@@ -124,6 +124,12 @@ impl Globs {
         self.0.iter().any(|glob| glob.is_match(path))
     }
 
+    /// Whether one of them that matches this path has these parts of it as they are, and not by a wildcard.
+    pub fn name(&self, path: &str, parts: &[&str]) -> bool {
+        let has = |glob: &Glob, part: &str| glob.as_str().split('/').any(|own| own == part);
+        self.0.iter().any(|glob| glob.is_match(path) && parts.iter().all(|part| has(glob, part)))
+    }
+
     /// Whether something in a folder of this path could match.
     pub fn reaches_into(&self, folder: &str) -> bool {
         self.0.iter().any(|glob| glob.reaches_into(folder))

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::newcomer::Newcomer;
 pub use self::server::{ReplacedKeys, SERVER_KEYS, ServerKeys, log_keys};
 use crate::{
-    calendar::{self, Calendar, Calendars},
+    calendar::{self, Calendar, Calendars, FetchedFile, Subscriptions},
     canonical,
     catalog::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
@@ -34,7 +34,9 @@ use crate::{
     rules::Rules,
     semantics::Semantics,
     standard::{self, Standard, StandardApproval},
-    statement::{Body, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement},
+    statement::{
+        Body, CalendarFetched, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement,
+    },
     subject::Subject,
 };
 
@@ -90,6 +92,9 @@ pub struct GovernanceRecord {
     /// What people froze: what holds, and what is over and not forgotten.
     #[serde(default, with = "crate::frozen::as_text")]
     pub freezes: Freezes,
+    /// What the server fetched for calendars that are subscribed to.
+    #[serde(default, with = "crate::calendar::subscriptions_as_text")]
+    pub fetched: Subscriptions,
 }
 
 /// An epoch that was begun.
@@ -273,6 +278,7 @@ impl Governance {
             newcomers: BTreeMap::new(),
             replaced_keys: Vec::new(),
             freezes: Freezes::new(),
+            fetched: Subscriptions::new(),
         };
         if record.files.contains_key(SERVER_KEYS) {
             return Err(Refusal::malformed(
@@ -334,6 +340,14 @@ impl Governance {
         }
     }
 
+    /// Takes what was fetched for a calendar.
+    pub(crate) fn hear(&mut self, said: &CalendarFetched, file: FetchedFile, at: Time) {
+        let from = self.calendars.get(&said.calendar).and_then(|calendar| calendar.file.from.clone());
+        let Some(from) = from else { return };
+        calendar::hear(&mut self.record.fetched, (&said.calendar, &from), said.content, file, at);
+        self.calendars = Arc::new(Calendars::clone(&self.calendars).with_fetched(&self.record.fetched));
+    }
+
     /// What an epoch makes of it: who may act and by which rules stays.
     pub(crate) fn in_epoch(&self, epoch: &Epoch, payload: Digest) -> Self {
         let mut begun = self.clone();
@@ -367,7 +381,7 @@ impl Governance {
     }
 
     fn of(
-        record: GovernanceRecord,
+        mut record: GovernanceRecord,
         parsed: BTreeMap<String, GovernanceFile>,
         rules: Option<Arc<Rules>>,
     ) -> Result<Self, Refusal> {
@@ -425,7 +439,12 @@ impl Governance {
             | GovernanceFile::Issuer(_)
             | GovernanceFile::Server(_) => None,
         });
-        let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
+        let calendars = Calendars::of(calendars, &catalog)?;
+        // What another address said is nothing to this one.
+        record.fetched.retain(|name, fetched| {
+            calendars.get(name).is_some_and(|calendar| calendar.file.from.as_ref() == Some(&fetched.from))
+        });
+        let calendars = Arc::new(calendars.with_fetched(&record.fetched));
         let issuers = parsed.values().filter_map(|file| match file {
             GovernanceFile::Issuer(issuer) => Some((**issuer).clone()),
             GovernanceFile::Catalog(_)
@@ -446,7 +465,7 @@ impl Governance {
     }
 
     /// Writes down who stands behind the templates of standard changes that are new, or others than before.
-    pub(crate) fn approve_standards(&mut self, by: &BTreeSet<ActorId>, at: Time) {
+    pub(crate) fn approve_standards(&mut self, by: &BTreeMap<ActorId, BTreeSet<Fingerprint>>, at: Time) {
         let GovernanceRecord { standards, files, .. } = &mut self.record;
         standards.retain(|name, _| self.standards.contains_key(name));
         for name in self.standards.keys() {
@@ -460,6 +479,12 @@ impl Governance {
     /// Whether somebody can say anything: by a key, or by an issuer's tokens.
     pub fn can_attest(&self, actor: &Actor) -> bool {
         !actor.keys.is_empty() || self.issuers.speak_for(&actor.id)
+    }
+
+    /// Whether somebody's word on this kind of evidence can count for a target.
+    pub fn may_attest(&self, actor: &Actor, kind: &EvidenceKind, target: &Target) -> bool {
+        let speaks = !actor.keys.is_empty() || self.issuers.speak_of(&actor.id, target);
+        actor.attests.kinds.contains(kind) && actor.attests.only_for.covers(target) && speaks
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -496,9 +521,18 @@ impl Governance {
     }
 
     /// Those who had to stand behind a template, and could do so again: whoever else proposed or approved it answers for nothing.
-    pub(crate) fn answer_for<'a>(&self, approval: &'a StandardApproval) -> impl Iterator<Item = &'a ActorId> {
+    /// Each with the keys by which they did.
+    pub(crate) fn answer_for<'a>(
+        &self,
+        approval: &'a StandardApproval,
+    ) -> impl Iterator<Item = (&'a ActorId, &'a BTreeSet<Fingerprint>)> {
         let policy: BTreeSet<ActorId> = self.policy_group().into_iter().cloned().collect();
-        approval.by.iter().filter(move |by| policy.contains(*by))
+        approval.by.iter().filter(move |(by, _)| policy.contains(*by))
+    }
+
+    /// Those of all templates.
+    pub fn approvers_of_standards(&self) -> impl Iterator<Item = &ActorId> {
+        self.record.standards.values().flat_map(|approval| self.answer_for(approval)).map(|(by, _)| by)
     }
 
     /// Who owns a system: of what governs, the policy group.

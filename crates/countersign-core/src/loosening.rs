@@ -103,6 +103,10 @@ pub enum Loosening {
         workload: ActorId,
         kinds: BTreeSet<EvidenceKind>,
     },
+    /// Changes that nobody touches live longer: for ever where it is not said how long.
+    Expiry {
+        after: Option<u32>,
+    },
     Wait {
         before: u32,
         after: u32,
@@ -191,7 +195,12 @@ fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosenin
         let new_key = old.is_some_and(|old| actor.keys.iter().any(|key| !old.keys.contains(key)));
         let old = old.filter(|_| !new_key).map(|old| &old.attests);
         let gains = |kind: &&EvidenceKind| {
-            let same = |old: &Attests| old.kinds.contains(*kind) && old.workflows == actor.attests.workflows;
+            let same = |old: &Attests| {
+                let (kinds, workflows) = (&old.kinds, &old.workflows);
+                kinds.contains(*kind)
+                    && *workflows == actor.attests.workflows
+                    && actor.attests.only_for.is_within(&old.only_for)
+            };
             asked.contains(*kind) && !old.is_some_and(same)
         };
         let kinds: BTreeSet<EvidenceKind> = actor.attests.kinds.iter().filter(gains).cloned().collect();
@@ -323,6 +332,10 @@ fn of_settings(before: &Governance, after: &Governance, found: &mut Vec<Loosenin
     if after < before {
         found.push(Loosening::Wait { before, after });
     }
+    let days = |settings: &crate::catalog::CatalogSettings| settings.expires_after_days.unwrap_or(u32::MAX);
+    if days(new) > days(old) {
+        found.push(Loosening::Expiry { after: new.expires_after_days });
+    }
 }
 
 /// Those of them who have a key: the others can do nothing yet.
@@ -399,6 +412,8 @@ impl fmt::Display for Loosening {
                 let kinds: Vec<&str> = kinds.iter().map(EvidenceKind::as_str).collect();
                 write!(f, "takes {workload}'s word for {}", kinds.join(", "))
             }
+            Self::Expiry { after: Some(days) } => write!(f, "a change that nobody touches lives for {days} days"),
+            Self::Expiry { after: None } => f.write_str("a change that nobody touches does not expire"),
             Self::Wait { before, after } => {
                 write!(f, "what loosens waits {}, was {}", span(*after), span(*before))
             }

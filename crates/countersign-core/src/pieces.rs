@@ -9,9 +9,14 @@ use std::collections::BTreeSet;
 use countersign_ledger::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::GitFacts, subject::Subject};
+use crate::{
+    facts::{GitFacts, RuledPath},
+    subject::Subject,
+};
 
 const HEADING: &str = "countersign-piece/v1\n";
+/// Of a path whatever will be there: no digest and no mode.
+const ANYTHING: &str = "*";
 /// So many of what was rejected are remembered, whichever these are: who leaves out others brings it all the same.
 const MAX_REMEMBERED: usize = 64;
 /// Hexadecimal digits of one.
@@ -38,6 +43,16 @@ impl Pieces {
         Self(pieces)
     }
 
+    /// The places alone of what is brought, whatever comes there.
+    pub(crate) fn places(subject: &Subject, paths: Option<&[RuledPath]>) -> Self {
+        Self(named(subject, paths).into_iter().map(|path| piece(ANYTHING, path)).collect())
+    }
+
+    /// Which of these paths are among the places.
+    pub(crate) fn touch<'a>(&self, subject: &'a Subject, paths: Option<&'a [RuledPath]>) -> Vec<&'a str> {
+        named(subject, paths).into_iter().filter(|path| self.0.contains(&piece(ANYTHING, path))).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -55,6 +70,17 @@ impl Pieces {
     /// What is left to bring once others have landed.
     pub(crate) fn landed(&mut self, others: &Self) {
         self.0.retain(|piece| !others.0.contains(piece));
+    }
+}
+
+/// What is touched itself. Of what governs and of too many paths to keep nobody knows it here.
+fn named<'a>(subject: &'a Subject, paths: Option<&'a [RuledPath]>) -> Vec<&'a str> {
+    match subject {
+        Subject::Git(_) => {
+            paths.into_iter().flatten().filter(|path| !path.led).map(|path| path.path.as_str()).collect()
+        }
+        Subject::Files(files) => files.files.keys().map(String::as_str).collect(),
+        Subject::Governance(_) => Vec::new(),
     }
 }
 

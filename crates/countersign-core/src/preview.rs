@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use countersign_ledger::{Digest, Time};
 
 use crate::{
-    catalog::Catalog,
     change::{Change, Found},
     decision::{Decision, Missing, Token},
     facts::{GitFacts, Identities},
@@ -54,12 +53,12 @@ impl Preview {
     }
 
     /// The change that somebody would begin by it. Its id is of no use: a proposal has a nonce.
-    pub fn change(self, by: &ActorId, catalog: &Catalog, now: Time) -> Result<Change, Refusal> {
+    pub fn change(self, by: &ActorId, governance: &Governance, now: Time) -> Result<Change, Refusal> {
         let (facts, identities) = self.facts.unzip();
         let found = Found { facts, identities, ..Found::default() };
         let payload = Digest::of(crate::canonical::to_bytes(&self.proposal)?);
         let mut change = Change::proposed((by, now), payload, &self.proposal, &self.subject, &found);
-        change.know_signers(catalog);
+        change.know_people(governance);
         Ok(change)
     }
 }

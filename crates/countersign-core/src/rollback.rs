@@ -186,14 +186,45 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
     else {
         return Ok(Rollback::IsNot(NoRollback::Governance));
     };
+    let found = match taken_back(state, change, &effect, now)? {
+        TakenBack::Unknown => return Ok(Rollback::Unknown),
+        TakenBack::Not(why) => return Ok(Rollback::IsNot(why)),
+        TakenBack::By(found) => found,
+    };
+    let Some(undoes) = found.get(said) else {
+        let restores = found.keys().next().map_or_else(|| said.clone(), |id| (*id).clone());
+        return Ok(Rollback::IsNot(NoRollback::AnotherNamed { said: said.clone(), restores }));
+    };
+    if let Some(commits) = revision.several {
+        return Ok(Rollback::IsNot(NoRollback::SeveralCommits(commits)));
+    }
+    match not_entitled(state, change, revision, now)? {
+        Some(why) => Ok(Rollback::IsNot(why)),
+        None => {
+            let (by, restores, undoes) = (revision.by.clone(), said.clone(), (*undoes).clone());
+            Ok(Rollback::Is(RollbackView { by, restores, undoes }))
+        }
+    }
+}
+
+/// What a change takes back, whoever proposed it.
+enum TakenBack<'a> {
+    Unknown,
+    Not(NoRollback),
+    /// What was there before, with what is undone.
+    By(BTreeMap<&'a ChangeId, &'a ChangeId>),
+}
+
+/// Whether it takes exactly the last landing back on each of its targets, to what one may go back to.
+fn taken_back<'a>(state: &'a State, change: &Change, effect: &Effect, now: Time) -> Result<TakenBack<'a>, Refusal> {
     let targets = all_of(&change.targets);
     let watched = change.watched_until();
     let mut found: BTreeMap<&ChangeId, &ChangeId> = BTreeMap::new();
     for target in &change.targets {
-        let Some(record) = state.what_landed_on(target)? else { return Ok(Rollback::Unknown) };
-        let is_not = |why: NoRollback| Ok(Rollback::IsNot(why));
+        let Some(record) = state.what_landed_on(target)? else { return Ok(TakenBack::Unknown) };
+        let is_not = |why: NoRollback| Ok(TakenBack::Not(why));
         let Some(last) = record.history.landed.last() else { return is_not(NoRollback::NothingLanded(target.clone())) };
-        let Some(Undone { last, before, kept }) = undone(&record.history.landed, &effect, &targets) else {
+        let Some(Undone { last, before, kept }) = undone(&record.history.landed, effect, &targets) else {
             if let Some(before) = another_command(&record.history.landed) {
                 let (last, before) = (last.change.clone(), before.change.clone());
                 return is_not(NoRollback::AnotherCommand { target: target.clone(), last, before });
@@ -218,20 +249,30 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
         }
         found.insert(&before.change, &last.change);
     }
-    let Some(undoes) = found.get(said) else {
-        let restores = found.keys().next().map_or_else(|| said.clone(), |id| (*id).clone());
-        return Ok(Rollback::IsNot(NoRollback::AnotherNamed { said: said.clone(), restores }));
+    Ok(TakenBack::By(found))
+}
+
+/// What one owner could roll back in the place of a change that does not say that it restores anything: it takes exactly the last
+/// landing on its targets back. Whoever proposed it need not be one of them, so that no other streams are asked than every change has.
+pub fn instead(state: &State, change: &Change, now: Time) -> Result<Option<ChangeId>, Refusal> {
+    let (None, Some(revision)) = (&change.purpose.restores, change.current()) else { return Ok(None) };
+    let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()).filter(|_| change.kind != Kind::Rules)
+    else {
+        return Ok(None);
     };
-    if let Some(commits) = revision.several {
-        return Ok(Rollback::IsNot(NoRollback::SeveralCommits(commits)));
-    }
-    match not_entitled(state, change, revision, now)? {
-        Some(why) => Ok(Rollback::IsNot(why)),
-        None => {
-            let (by, restores, undoes) = (revision.by.clone(), said.clone(), (*undoes).clone());
-            Ok(Rollback::Is(RollbackView { by, restores, undoes }))
-        }
-    }
+    Ok(match taken_back(state, change, &effect, now)? {
+        TakenBack::By(found) => found.into_values().next().cloned(),
+        TakenBack::Unknown | TakenBack::Not(_) => None,
+    })
+}
+
+/// That in words, with the command.
+pub fn instead_in_words(undoes: &ChangeId, targets: &BTreeSet<Target>) -> String {
+    let (undoes, target) = (undoes.short(), targets.first().map(ToString::to_string).unwrap_or_default());
+    format!(
+        "it takes back exactly {undoes}, which landed last: to bring back what ran before takes one signature, of an owner or of who is \
+         on call: countersign rollback {target} --why TEXT"
+    )
 }
 
 fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) -> Result<Option<NoRollback>, Refusal> {

@@ -3,9 +3,9 @@
 //!
 //! Invariant: a template only ever counts for what it names; what is left out or unknown does not fit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Fingerprint, Time};
 use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,8 @@ const MAX_FILE_BYTES: usize = 64 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct StandardApproval {
     pub at: Time,
-    pub by: BTreeSet<ActorId>,
+    /// With the keys by which each of them stood behind it: what was approved with a stolen one lets nothing through later.
+    pub by: BTreeMap<ActorId, BTreeSet<Fingerprint>>,
     /// Of the file that they approved.
     pub file: Digest,
 }

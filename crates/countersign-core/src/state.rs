@@ -204,6 +204,9 @@ pub struct TargetRejection {
     /// What of it has not landed since by another change; of much, some.
     #[serde(default, skip_serializing_if = "Pieces::is_empty")]
     pub pieces: Pieces,
+    /// Which places it touched; of many, some.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub places: Pieces,
     pub at: Time,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aside: Vec<Aside>,

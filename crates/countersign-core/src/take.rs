@@ -6,6 +6,8 @@ mod content;
 mod delegation;
 mod evidence;
 mod findings;
+mod inputs;
+mod judged;
 mod labels;
 mod loosening;
 mod part;
@@ -34,12 +36,11 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, ProposerView, ScheduleView, Snapshot, TargetView,
         WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -83,6 +84,9 @@ fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<A
     let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
     let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
     signed.extend(keys.iter().filter_map(|key| governance.ever_by_key(key)).map(|actor| actor.id.clone()));
+    // Also whose it was when the revision came, whosever it is now.
+    let signers = change.revisions.iter().flat_map(|revision| &revision.signers);
+    signed.extend(signers.filter(|(key, _)| keys.contains(*key)).map(|(_, by)| by.clone()));
     signed
 }
 
@@ -128,18 +132,22 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
     // One entry an identity, with every role and every key that it has in any revision.
     let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
     let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
+    let mut holders: BTreeMap<&str, BTreeSet<&ActorId>> = BTreeMap::new();
     for revision in &change.revisions {
         for identity in moved.identities(revision) {
             let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
             entry.roles.extend(identity.roles.iter().copied());
             entry.keys.extend(identity.keys.iter().cloned());
+            if let Some((reference, holder)) = revision.holders.get_key_value(&identity.reference) {
+                holders.entry(reference).or_default().insert(holder);
+            }
         }
         names.extend(revision.named.iter().map(|(reference, who)| (reference.as_str(), who)));
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
     let mut all = signed(governance, change, moved);
-    let mut claims = BTreeMap::new();
+    let mut claims: BTreeSet<(String, ActorId)> = BTreeSet::new();
     let mut unknown = BTreeMap::new();
     let mut tools: BTreeSet<String> = BTreeSet::new();
     let mut committers: BTreeSet<ActorId> = BTreeSet::new();
@@ -152,9 +160,15 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
         let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
+        // A mail that went over to somebody else makes nobody independent of what came under it.
+        let held = holders.remove(reference.as_str()).into_iter().flatten().cloned();
+        match claimed_only {
+            true => claims.extend(held.map(|holder| (reference.clone(), holder))),
+            false => all.extend(held),
+        }
         match governance.catalog.person_by_mail(mail) {
             Some(actor) if claimed_only => {
-                claims.insert(reference, actor.id.clone());
+                claims.insert((reference, actor.id.clone()));
             }
             Some(actor) => {
                 if identity.roles.contains(&Role::Committer) && actor.kind == ActorKind::Person {
@@ -193,7 +207,7 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
             .map(|record| (record.said.verdict.clone(), record.by.clone()))
     };
     // Whom a commit names, cleared or not, says nothing of the others: two could clear each other.
-    let named: BTreeSet<ActorId> = claims.values().cloned().collect();
+    let named: BTreeSet<ActorId> = claims.iter().map(|(_, actor)| actor.clone()).collect();
     let known: BTreeSet<ActorId> = all.union(&named).cloned().collect();
     let mut cleared_by = BTreeSet::new();
     let mut unmapped = BTreeSet::new();
@@ -418,11 +432,6 @@ impl Snapshot {
             revision: revision.reference.number,
             kind: change.kind,
             purpose: change.purpose.clone(),
-            material: match &revision.subject {
-                Subject::Git(_) => Material::Commits,
-                Subject::Files(_) => Material::Files,
-                Subject::Governance(_) => Material::Governance,
-            },
             targets,
             unknown_targets,
             groups: groups(governance, &part),
@@ -457,6 +466,8 @@ impl Snapshot {
             calendar,
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
             findings_overdue: findings::overdue(state, change, now)?,
+            schedule: ScheduleView::of(change),
+            expires_at: change.expires_at(governance.catalog.settings.expires_after_days),
         })
     }
 }
@@ -503,6 +514,7 @@ fn label_counts(
     now: Time,
 ) -> Result<bool, Refusal> {
     Ok(record.epoch == state.governance.record.header_epoch()
+        && change.has_lived_since(record.at)
         && person(state, &record.by, &record.key, now)?.is_some()
         && !is_partial(state, change, contributors, &record.by, now)?
         && !newcomers::is_beside(&state.governance, &contributors.all, &record.by, now))
@@ -521,7 +533,10 @@ fn approvals(
     let asks = |word| state.governance.rules.ask_about(word);
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        if !of(approval) || approval.epoch != epoch || !state.governance.catalog.settings.counts(approval.seen) {
+        let stands = approval.epoch == epoch
+            && change.is_still_within(approval.within.as_ref())
+            && change.has_lived_since(approval.at);
+        if !of(approval) || !stands || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
         let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };
@@ -576,7 +591,8 @@ fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Tim
     let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
     let mut views = Vec::new();
     for waiver in &change.waivers {
-        if Some(waiver.revision) != current || waiver.epoch != epoch {
+        let stands = waiver.epoch == epoch && change.is_still_within(waiver.within.as_ref());
+        if Some(waiver.revision) != current || !stands {
             continue;
         }
         if let Some(person) = person(state, &waiver.by, &waiver.key, now)?

@@ -244,8 +244,14 @@ impl Asked<'_> {
         let revision = RevisionRef { digest: receipt.statement, number: 1 };
 
         let reviewed = content.subject.reference()?;
-        let approval =
-            Body::Approval(Approval { change: change.clone(), reviewed, revision, seen: Seen::Computed, targets });
+        let approval = Body::Approval(Approval {
+            change: change.clone(),
+            reviewed,
+            revision,
+            seen: Seen::Computed,
+            targets,
+            within: None,
+        });
         let (receipt, took) = timed(|| submit(client, &approver.id, &approver.key, approval, &[]));
         receipt?;
         note("approve", took);

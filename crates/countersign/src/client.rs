@@ -21,8 +21,8 @@ use ureq::http::{Method, header::LOCATION};
 use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
-    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, FindingPage, LogInfo, MAX_HINT_BYTES, Material,
-    Proof, Published, Receipt, Revocation, Standings, Submit, TargetLanded, Wanted,
+    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, Familiar, FindingPage, LogInfo, MAX_HINT_BYTES,
+    Material, Proof, Published, Receipt, Revocation, Standings, Submit, TargetLanded, Wanted,
 };
 
 /// How long one request may take.
@@ -217,6 +217,11 @@ impl Client {
     /// A change as the server tells it: for whoever asks what that is.
     pub fn change(&self, id: &ChangePrefix) -> Result<ChangeView, ClientError> {
         self.get(&format!("/v1/changes/{id}"))
+    }
+
+    /// Who had to do with the systems of a change before, as the server tells it.
+    pub fn familiar(&self, id: &ChangeId) -> Result<Familiar, ClientError> {
+        self.get(&format!("/v1/changes/{id}/familiar"))
     }
 
     pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>, ClientError> {

@@ -44,6 +44,7 @@ pub mod settings;
 pub mod signer;
 pub mod speaker;
 pub mod store;
+pub mod subscriptions;
 pub mod unix;
 pub mod verifying;
 pub mod view;

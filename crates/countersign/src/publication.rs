@@ -306,7 +306,7 @@ fn fields_of_standard(standard: &Standard) -> Fields {
 }
 
 fn fields_of_calendar(file: &CalendarFile) -> Fields {
-    let CalendarFile { because, events, groups, hours, may_pass, scope, used, zone } = file;
+    let CalendarFile { because, events, from, groups, hours, may_pass, scope, used, zone } = file;
     let one = |text: String| BTreeSet::from([text]);
     let about = match used {
         Use::Freeze | Use::Window => one(scope.words()),
@@ -316,6 +316,7 @@ fn fields_of_calendar(file: &CalendarFile) -> Fields {
     BTreeMap::from([
         ("about".to_owned(), about),
         ("because".to_owned(), because.iter().cloned().collect()),
+        ("from".to_owned(), from.iter().cloned().collect()),
         ("group".to_owned(), groups.iter().map(ToString::to_string).collect()),
         ("may pass".to_owned(), passing.collect()),
         ("times".to_owned(), events.iter().map(ToString::to_string).collect()),

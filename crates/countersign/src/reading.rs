@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     change::{Change, Revision},
-    explain::{self, Obligation},
+    explain::{self, Obligation, Past, Reviewer},
     facts::Identities,
     ids::ActorId,
     permit::{MAX_SKEW_SECS, span},
@@ -129,6 +129,16 @@ impl Reading {
         let snapshot = Snapshot::take(&self.state, &self.change, self.now)?;
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
         explain::could_supply(&decision, &self.state, &self.change, &self.presence(), person)
+    }
+
+    /// Whom to ask for the approvals that it lacks, in an order that what is known of people's past gives.
+    pub fn reviewers(&self, past: &BTreeMap<ActorId, Past>) -> Result<Vec<Reviewer>, Refusal> {
+        if !self.change.status.is_open() {
+            return Ok(Vec::new());
+        }
+        let snapshot = Snapshot::take(&self.state, &self.change, self.now)?;
+        let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
+        explain::reviewers(&decision, &self.state, &self.change, &self.presence(), past)
     }
 
     /// The same where somebody knows more of how people stand than the streams of those who spoke tell.

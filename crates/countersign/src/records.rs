@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 18;
+pub const PROJECTIONS: u32 = 20;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -452,7 +452,7 @@ pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
     let spoke = spoke.chain(change.waivers.iter().map(|waiver| &waiver.by));
     let spoke = spoke.chain(change.comments.iter().map(|comment| &comment.by));
     let spoke = spoke.chain(change.evidence.iter().map(|evidence| &evidence.by));
-    let spoke = spoke.chain(change.taken_back.iter().map(|taken| &taken.by));
+    let spoke = spoke.chain(change.taken_back.iter().map(|taken| &taken.by)).chain(change.schedules.keys());
     facets.extend(spoke.map(|person| Facet::new(facet::PERSON, person.as_str())));
     if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject) {
         facets.insert(head_facet(&git.repository, &git.head));

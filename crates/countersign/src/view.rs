@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     change::{ApprovalRecord, Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
     explain,
+    governance::Governance,
     ids::{ActorId, EvidenceKind},
     presence::Presence,
     refusal::Refusal,
     rules::decide,
     snapshot::{DelegatedView, EvidenceView, Snapshot},
     state::State,
-    statement::RevisionRef,
+    statement::{RevisionRef, Window},
     subject::{Subject, Transition},
     take::evidence_of,
     text::{CommentText, ProposalText, Reason},
@@ -24,7 +25,7 @@ use countersign_ledger::{Digest, Fingerprint, Time};
 pub use self::emergency::emergency;
 use crate::wire::{
     ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, LentLine,
-    PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+    PermitLine, RejectionLine, TakenBackLine, WaiverLine, WindowLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -73,6 +74,7 @@ pub fn view(
     };
     let snapshot = Snapshot::take(state, change, now)?;
     let epoch = state.governance.record.header_epoch();
+    let days = state.governance.catalog.settings.expires_after_days;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, presence, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
@@ -85,7 +87,7 @@ pub fn view(
         title: title(change, &revision.text, text.as_ref()),
         kind: change.kind,
         purpose: change.purpose.clone(),
-        state: state_name(change, now).to_owned(),
+        state: state_name(change, days, now).to_owned(),
         targets: change.targets.clone(),
         subject: revision.subject.clone(),
         subject_ref: revision.subject.reference()?,
@@ -114,14 +116,17 @@ pub fn view(
                 seen: approval.seen,
                 counts: approval.revision == current
                     && approval.epoch == epoch
+                    && change.is_still_within(approval.within.as_ref())
                     && snapshot.approvals.iter().any(|a| a.by == approval.by),
                 together: (approval.revision == current)
                     .then(|| snapshot.together.get(&approval.by).map(ToString::to_string))
                     .flatten(),
                 revoked: revoked(state, &approval.by, &approval.key, now),
                 carries: approval.epoch == epoch
+                    && change.is_still_within(approval.within.as_ref())
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
+                rescheduled: rescheduled(change, approval),
                 delegated: lent(&snapshot, approval, current),
             })
             .collect(),
@@ -173,6 +178,7 @@ pub fn view(
                 revision: record.revision.number,
             })
             .collect(),
+        windows: change.windows().map(|(by, said)| window(Some(by), &said)).collect(),
         taken_back: change
             .taken_back
             .iter()
@@ -202,6 +208,11 @@ fn revoked(state: &State, by: &ActorId, key: &Fingerprint, now: Time) -> Option<
     })
 }
 
+/// Whether it passed by somebody's word, for the targets of which that is.
+fn passes(view: &EvidenceView, by: &ActorId, change: &Change) -> bool {
+    view.passed_for(view.only_for.get(by).unwrap_or(&change.targets))
+}
+
 /// Only the newest of one workload and kind counts, and only of the present revision.
 fn evidence(
     change: &Change,
@@ -219,8 +230,9 @@ fn evidence(
             revision: record.revision.number,
             kind: record.kind.clone(),
             result: record.result,
-            counts: among(|view| &view.passed_by) && view.is_some_and(EvidenceView::passed),
+            counts: among(|view| &view.passed_by) && view.is_some_and(|view| passes(view, &record.by, change)),
             self_made: among(|view| &view.self_made_by),
+            only_for: view.and_then(|view| view.only_for.get(&record.by)).cloned().unwrap_or_default(),
             workflow: record.workflow.clone(),
             document: record.document,
             note: record.text.as_ref().and_then(reason),
@@ -242,12 +254,19 @@ fn comment(change: &Change, record: &CommentRecord, texts: &Texts) -> CommentLin
 }
 
 /// A change in a list.
-pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, now: Time) -> ChangeLine {
+pub fn line(
+    governance: &Governance,
+    change: &Change,
+    current: RevisionRef,
+    text: Option<&ProposalText>,
+    now: Time,
+) -> ChangeLine {
+    let days = governance.catalog.settings.expires_after_days;
     ChangeLine {
         id: change.id.clone(),
         title: change.current().map_or_else(String::new, |revision| title(change, &revision.text, text)),
         kind: change.kind,
-        state: state_name(change, now).to_owned(),
+        state: state_name(change, days, now).to_owned(),
         targets: change.targets.clone(),
         proposer: change.proposer.clone(),
         proposed_at: rfc3339(change.proposed_at),
@@ -257,7 +276,20 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
             Some(Subject::Files(_) | Subject::Governance(_)) | None => None,
         },
         content: change.content().ok(),
+        window: change.window().map(|all| window(None, &all)),
+        expires_at: change.expires_soon(days, now).filter(|at| *at > now).map(rfc3339),
     }
+}
+
+fn window(by: Option<&ActorId>, window: &Window) -> WindowLine {
+    let Window { not_before, until } = *window;
+    WindowLine { by: by.cloned(), not_before: not_before.map(rfc3339), until: until.map(rfc3339) }
+}
+
+/// For which other time an approval was given.
+fn rescheduled(change: &Change, approval: &ApprovalRecord) -> Option<String> {
+    let seen = approval.within.filter(|seen| !change.is_still_within(Some(seen)))?;
+    Some(format!("it was given for landing {seen}, and the change lands at other times by now"))
 }
 
 fn title(change: &Change, blob: &Digest, text: Option<&ProposalText>) -> String {
@@ -276,9 +308,10 @@ fn gone(change: &Change, blob: &Digest) -> String {
     tombstone(change, blob).unwrap_or_else(|| NOT_HERE.to_owned())
 }
 
-/// The state's name; a permit that nobody used in time leaves the change as expired.
-fn state_name(change: &Change, now: Time) -> &'static str {
+/// The state's name. What nobody touched is expired, as is what a permit that nobody used in time leaves.
+fn state_name(change: &Change, days: Option<u32>, now: Time) -> &'static str {
     match change.status {
+        _ if change.is_expired(days, now) => "expired",
         ChangeStatus::Permitted if change.permits.iter().all(|p| p.outcome.is_some() || p.expires_at < now) => {
             "expired"
         }

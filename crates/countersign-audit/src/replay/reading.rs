@@ -59,6 +59,7 @@ pub fn ruled(paths: &[PathChange], rules: &[Arc<Rules>]) -> BTreeMap<String, Pat
         status: change.status,
         submodule: false,
         led: false,
+        mode: false,
         link: change.status == PathStatus::TypeChanged,
         lines: None,
     };

@@ -9,7 +9,7 @@ use super::{
     files::files,
     glass,
     governance::unknown_target,
-    label, outage, permit, person, publication,
+    label, outage, permit, person, publication, schedule,
     second::{may_grant, no_contributor},
     server,
 };
@@ -95,6 +95,7 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::CalendarFetched(_)
         | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
@@ -116,6 +117,7 @@ pub(super) fn about(
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -132,6 +134,7 @@ pub(super) fn about(
     if let Some((_, revision)) = body.about() {
         current_revision(change, revision)?;
     }
+    schedule::is_alive(governance, change, body, now)?;
     match body {
         Body::NewRevision(revision) => new_revision(governance, change, authenticated, revision, found),
         Body::Publication(publication) => publication::of_change(state, change, authenticated, publication, now),
@@ -141,6 +144,7 @@ pub(super) fn about(
         Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
         Body::Evidence(said) => evidence::admit(governance, change, authenticated, said),
         Body::Label(said) => label::admit(state, change, authenticated, said, now),
+        Body::Schedule(said) => schedule::admit(governance, change, authenticated, said, now),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -155,6 +159,7 @@ pub(super) fn about(
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::CalendarFetched(_)
         | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
@@ -335,7 +340,7 @@ fn approval(
     }
     if !state.governance.catalog.settings.counts(approval.seen) {
         return Err(Refusal::forbidden("unseen", "an approval without the content at hand does not count here")
-            .hint(format!("look at what you approve: countersign approve {short} --git REPO, or --file PATH")));
+            .hint(format!("look at what you approve: countersign review {short}; of what the server does not have, with --git REPO or --file PATH")));
     }
     let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
     if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {
@@ -344,11 +349,12 @@ fn approval(
             "the approval is for other targets or another subject than the revision's",
         ));
     }
-    // What was said before a cut is said again, and what was said with a key that holds no more.
+    schedule::is_as_seen(change, approval.within.as_ref())?;
+    // What was said before a cut is said again, with a key that holds no more, or of another time.
     let epoch = authenticated.statement().header.epoch;
     let before = |a: &&ApprovalRecord| a.by == by && a.revision == approval.revision && a.epoch == epoch;
     let mut again = false;
-    for before in change.approvals.iter().filter(before) {
+    for before in change.approvals.iter().filter(before).filter(|a| change.is_still_within(a.within.as_ref())) {
         again |= state.holds(&by, &before.key, now)?.is_some();
     }
     if again {

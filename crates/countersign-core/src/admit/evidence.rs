@@ -29,7 +29,7 @@ pub(super) fn admit(
                 "only-workloads",
                 format!("{id} is {}; only a workload attests what was run", kind.with_article()),
             )
-            .hint("attest with the key of what ran it; a person approves: countersign approve"));
+            .hint("attest with the key of what ran it; a person approves: countersign review"));
         }
         Signer::Gate(_) | Signer::Server => {
             return Err(Refusal::forbidden("only-workloads", "a gate or the server attests nothing of a change"));
@@ -45,6 +45,19 @@ pub(super) fn admit(
             "two people let it: annotate its User with `countersign/attests: {}` and publish that (countersign amend)",
             said.kind
         )));
+    }
+    let at_token = authenticated.signed_with().token.as_ref();
+    let of_tokens = at_token.and_then(|token| governance.issuers.scope(&token.issuer, by));
+    let scopes = || attests.map(|attests| &attests.only_for).into_iter().chain(of_tokens);
+    if !change.targets.iter().any(|target| scopes().all(|scope| scope.covers(target))) {
+        let only: Vec<String> =
+            scopes().filter(|scope| !scope.is_everywhere()).map(|scope| format!("`{scope}`")).collect();
+        let only = only.join(" and for ");
+        return Err(Refusal::forbidden(
+            "attests-for-others",
+            format!("what {by} attests counts only for {only}, and change {short} goes to none of these"),
+        )
+        .hint("let what tests this target attest; or two people say otherwise: `countersign/attests-for`, or `attests-for` of the issuer"));
     }
     if take::contributors(governance, change).all.contains(by) {
         return Err(Refusal::forbidden(

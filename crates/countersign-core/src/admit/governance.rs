@@ -6,17 +6,18 @@ use countersign_ledger::Time;
 
 use super::{
     Authenticated, absence, delegation, drill, epoch, finding, freeze, person, publication, recovery, revocation,
-    rotation,
+    rotation, subscription,
 };
 use crate::{
     catalog::UnknownTarget,
+    change::Found,
     governance::SERVER,
     refusal::Refusal,
     state::State,
     statement::{Body, Erased, Erasure, GateRegistration, MAX_ERASED, MAX_TARGETS},
 };
 
-pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time) -> Result<(), Refusal> {
+pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, now: Time) -> Result<(), Refusal> {
     match &authenticated.statement().body {
         Body::Genesis(_) => Err(Refusal::conflict("already-founded", "a log has one genesis, its entry 0")),
         Body::Publication(publication) => publication::replaces_what_is_in_force(state, &publication.parent),
@@ -25,6 +26,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
         Body::Freeze(said) => freeze::freeze(state, authenticated, said, now),
         Body::FreezeLift(said) => freeze::lift(state, authenticated, said, now),
+        Body::CalendarFetched(said) => subscription::admit(&state.governance, authenticated, said, found, now),
         Body::Drill(said) => drill::admit(state, said, now),
         Body::Away(said) => absence::away(state, authenticated, said, now),
         Body::Back(said) => absence::back(state, authenticated, said, now),
@@ -46,6 +48,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)

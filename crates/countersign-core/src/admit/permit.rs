@@ -2,7 +2,7 @@
 
 use countersign_ledger::{Fingerprint, Time};
 
-use super::{Authenticated, change::its_targets};
+use super::{Authenticated, change::its_targets, schedule};
 use crate::{
     change::{Change, Found, PermitRecord, RequestRecord, TakenBack},
     decision::Outcome,
@@ -148,7 +148,7 @@ pub(super) fn decided(state: &State, change: &Change, decided: &Decided, now: Ti
     let Some(request) = request else {
         return Err(Refusal::malformed("not-asked", "the decision answers no request, or another than the last one"));
     };
-    let inputs = change.inputs(Some(&request.gate))?;
+    let inputs = change.inputs(&state.governance, Some(&request.gate))?;
     if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {
         return Err(Refusal::malformed(
             "other-heads",
@@ -183,7 +183,7 @@ pub(super) fn grant(state: &State, change: &Change, grant: &PermitGrant, now: Ti
     // itself is the one leaf that its own stream has more.
     let own = change_stream(&change.id)?;
     let mut heads = decision.heads.clone();
-    let inputs = change.inputs(Some(&request.gate))?;
+    let inputs = change.inputs(&state.governance, Some(&request.gate))?;
     let decided_from = heads.remove(&own);
     let own_head = state.head(&own)?;
     let next = decided_from.is_some_and(|head| head.next_seq.saturating_add(1) == own_head.next_seq);
@@ -270,6 +270,9 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
             ),
         )
         .hint(format!("what may pass, and who lifts it: countersign freezes {name}")));
+    }
+    if !goes_over_it {
+        schedule::stopping(change, now)?;
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();
     // One of an earlier revision may have carried over.

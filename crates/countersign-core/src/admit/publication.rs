@@ -1,9 +1,9 @@
 //! Who may publish what: two people stand behind it, one of the policy group. What loosens asks for more, and for time: that is a
 //! check of the decision on its change ([`crate::rules::builtin`]), so that it is told like everything else that is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Fingerprint, Time};
 
 use super::{Authenticated, Signed, person};
 use crate::{
@@ -118,19 +118,26 @@ pub(super) fn of_change(
 }
 
 /// Who stands behind a publication: of a change, whoever submitted what is published and those whose approvals count; else
-/// those who signed it.
-fn behind(state: &State, signed: &Signed, now: Time) -> Result<BTreeSet<ActorId>, Refusal> {
+/// those who signed it. Each with the keys that they did it with.
+fn behind(state: &State, signed: &Signed, now: Time) -> Result<Behind, Refusal> {
     let governance = &*state.governance;
     let Some((id, _)) = signed.statement().body.about() else {
-        let actors = signed.keys().filter_map(|key| governance.catalog.actor_by_key(&key).cloned());
-        return Ok(actors.filter(|actor| actor.kind == ActorKind::Person).map(|actor| actor.id).collect());
+        let mut behind = Behind::new();
+        for key in signed.keys() {
+            let actor = governance.catalog.actor_by_key(&key).filter(|actor| actor.kind == ActorKind::Person);
+            if let Some(actor) = actor {
+                behind.entry(actor.id.clone()).or_default().insert(key);
+            }
+        }
+        return Ok(behind);
     };
-    let behind: BTreeSet<ActorId> = match state.change(id)? {
+    let behind: Behind = match state.change(id)? {
         Some(change) => {
             let snapshot = Snapshot::take(state, change, now)?;
-            take::behind(state, change, &snapshot.approvals, now)?.into_keys().collect()
+            let stand = take::behind(state, change, &snapshot.approvals, now)?;
+            stand.into_iter().map(|(id, stands)| (id, stands.keys)).collect()
         }
-        None => BTreeSet::new(),
+        None => Behind::new(),
     };
     if behind.len() < GRANTING_SIGNATURES {
         return Err(Refusal::forbidden(
@@ -145,11 +152,13 @@ fn behind(state: &State, signed: &Signed, now: Time) -> Result<BTreeSet<ActorId>
     Ok(behind)
 }
 
+/// Those who stand behind something, with the keys that they did it with.
+type Behind = BTreeMap<ActorId, BTreeSet<Fingerprint>>;
+
 /// Who put something in force.
 #[derive(Debug)]
 pub(crate) struct Publishers {
-    /// Those who stand behind it.
-    pub behind: BTreeSet<ActorId>,
+    pub behind: Behind,
     /// They, and whoever proposed it or submitted any revision: whom it enrols they could be.
     pub hands: BTreeSet<ActorId>,
 }
@@ -164,7 +173,7 @@ pub(crate) fn may_publish(
 ) -> Result<Publishers, Refusal> {
     let governance = &*state.governance;
     let signers = behind(state, signed, now)?;
-    for signer in &signers {
+    for signer in signers.keys() {
         let record = state.person(signer)?;
         let mut suspends = record.into_iter().flat_map(|record| record.suspends(now));
         let other = suspends.find_map(|took| match &took.of {
@@ -182,7 +191,7 @@ pub(crate) fn may_publish(
         }
     }
     let policy = governance.policy_group();
-    let of_policy = signers.iter().any(|signer| policy.contains(signer));
+    let of_policy = signers.keys().any(|signer| policy.contains(signer));
     let names = || policy.iter().take(5).map(|person| person.as_str()).collect::<Vec<_>>().join(", ");
     if !of_policy {
         return Err(Refusal::forbidden("policy-group", "nobody of the policy group has signed this")
@@ -192,7 +201,7 @@ pub(crate) fn may_publish(
     if signed.statement().body.about().is_none() {
         takes_only_names(governance, published)?;
     }
-    let mut hands = signers.clone();
+    let mut hands: BTreeSet<ActorId> = signers.keys().cloned().collect();
     if let Some((id, _)) = signed.statement().body.about()
         && let Some(change) = state.change(id)?
     {

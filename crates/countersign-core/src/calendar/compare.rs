@@ -19,9 +19,9 @@ pub fn loosens(before: &Calendars, after: &Calendars, present: bool) -> Vec<(Str
             (Use::Window, Some(new)) => window(old, new),
             (Use::OnCall, Some(new)) => (!people(new).is_subset(&people(old))).then_some(ON_CALL),
             (Use::Absence, None) => present.then_some("says no more who is away"),
-            (Use::Absence, Some(new)) => {
-                (present && !has_all(new, old)).then_some("takes times out in which people are away")
-            }
+            (Use::Absence, Some(new)) => (present
+                && (!has_all(new, old) || old.file.from.is_some() && old.file.from != new.file.from))
+                .then_some("takes times out in which people are away"),
             (Use::OnCall, None) | (Use::Holiday, _) => None,
         };
         found.extend(how.map(|how| (old.name.clone(), how)));
@@ -50,6 +50,9 @@ fn people(rota: &Calendar) -> BTreeSet<&ActorId> {
 }
 
 fn freeze(old: &Calendar, new: &Calendar) -> Option<&'static str> {
+    if old.file.from.is_some() && old.file.from != new.file.from {
+        return Some("is fetched no more where it was");
+    }
     if !new.file.may_pass.is_subset(&old.file.may_pass) {
         return Some("lets more pass the freeze");
     }

@@ -15,6 +15,7 @@
 //! | `zone`, `windows` | time zones |
 //! | `hours` | working hours |
 //! | `scope` | which changes are meant, and which pass |
+//! | `subscribed` | what was fetched at an address |
 //! | `compare` | what of other calendars loosens |
 //! | `written` | the few words, and whom events are about |
 //! | `problem` | what is wrong, and where |
@@ -27,6 +28,7 @@ mod lines;
 mod problem;
 mod recur;
 mod scope;
+mod subscribed;
 mod windows;
 mod worked;
 pub mod written;
@@ -37,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::subscribed::{as_text as subscriptions_as_text, hear};
 pub use self::{
     event::{Event, Lasts, Span},
     hours::WorkingHours,
@@ -44,6 +47,10 @@ pub use self::{
     problem::Problem,
     recur::Recurrence,
     scope::{Pass, Scope},
+    subscribed::{
+        FetchedFile, FetchedRecord, Heard, LAG_SECS, MAX_A_DAY, MAX_FETCHED_EVENTS, MAX_SUBSCRIBED, SAID_AGAIN_SECS,
+        STALE_SECS, Subscriptions,
+    },
     zone::{UnknownZone, Zone, database},
 };
 use crate::{
@@ -104,6 +111,9 @@ pub struct CalendarFile {
     pub because: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
+    /// Where its events are fetched, in the place of some of its own: it only takes away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Of holidays: whose; everybody's where none are named. Of an on-call rota: the group that is on call.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<GroupId>,
@@ -131,6 +141,8 @@ pub struct Calendar {
     pub digest: Digest,
     pub file: CalendarFile,
     paths: Option<Globs>,
+    /// What was fetched of it.
+    held: subscribed::Held,
 }
 
 /// All that are in force, by name.
@@ -183,12 +195,28 @@ impl Calendar {
         }
         let paths =
             file.scope.paths.as_deref().map(Globs::parse).transpose().map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { name: name.to_owned(), digest: Digest::of(bytes), file, paths })
+        Ok(Self { name: name.to_owned(), digest: Digest::of(bytes), file, paths, held: Vec::new() })
     }
 
     /// The patterns that it is about.
     pub fn globs(&self) -> Option<&Globs> {
         self.paths.as_ref()
+    }
+
+    /// Its events; of one that is subscribed to those that were fetched, also those that are not said any more, until when they
+    /// still hold.
+    pub fn events(&self) -> impl Iterator<Item = (&Event, Option<Time>)> {
+        let own = self.file.events.iter().map(|event| (event, None));
+        own.chain(self.held.iter().flat_map(|(events, until)| events.iter().map(move |event| (event, *until))))
+    }
+
+    /// When those are, between two moments.
+    fn spans(&self, from: Time, until: Time) -> impl Iterator<Item = (Span, &Event)> {
+        self.events().flat_map(move |(event, held)| {
+            let end = move |span: Span| Span { until: held.map_or(span.until, |held| span.until.min(held)), ..span };
+            let spans = event.spans(from, until).into_iter().map(end);
+            spans.filter(move |span| span.from < span.until && from < span.until).map(move |span| (span, event))
+        })
     }
 
     /// Whether one of its events is now.
@@ -198,8 +226,7 @@ impl Calendar {
 
     /// The events that are now.
     pub fn events_at(&self, at: Time) -> impl Iterator<Item = &Event> {
-        let moment = move |event: &&Event| event.spans(at, at.plus_secs(1)).iter().any(|span| span.covers(at));
-        self.file.events.iter().filter(moment)
+        self.spans(at, at.plus_secs(1)).filter(move |(span, _)| span.covers(at)).map(|(_, event)| event)
     }
 
     /// If it is now: until when, also where one event goes on from another; as far as one can see.
@@ -208,7 +235,7 @@ impl Calendar {
             return None;
         }
         let ahead = at.plus_secs(AHEAD_DAYS.saturating_mul(event::DAY_SECS));
-        let mut spans: Vec<Span> = self.file.events.iter().flat_map(|event| event.spans(at, ahead)).collect();
+        let mut spans: Vec<Span> = self.spans(at, ahead).map(|(span, _)| span).collect();
         spans.sort_unstable();
         let mut until = at;
         for span in spans {
@@ -221,10 +248,7 @@ impl Calendar {
 
     /// Each time that lies at least in part between two moments, with its event; in order, and no more than one may ask for.
     pub fn between(&self, from: Time, until: Time) -> Vec<(Span, &Event)> {
-        let mut found: Vec<(Span, &Event)> = Vec::new();
-        for event in &self.file.events {
-            found.extend(event.spans(from, until).into_iter().map(|span| (span, event)));
-        }
+        let mut found: Vec<(Span, &Event)> = self.spans(from, until).collect();
         found.sort_by_key(|(span, _)| *span);
         found.truncate(MAX_SPANS);
         found
@@ -237,6 +261,9 @@ fn belongs_elsewhere(file: &CalendarFile) -> Option<String> {
         let uses_in_words = || uses.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" or ");
         (is && !uses.contains(&file.used)).then(|| format!("{what} belongs to `use: {}`", uses_in_words()))
     };
+    if let Some(problem) = subscribed::problem(file) {
+        return Some(problem);
+    }
     let person = file.events.iter().any(|event| event.person.is_some());
     of(!file.may_pass.is_empty(), "`may-pass`", &[Use::Freeze])
         .or_else(|| of(!is_everywhere(&file.scope), "what it is about", &[Use::Freeze, Use::Window]))
@@ -265,6 +292,10 @@ impl Calendars {
         if all.0.len() > MAX_CALENDARS || events > MAX_EVENTS {
             let what = format!("more than {MAX_CALENDARS} calendars, or {MAX_EVENTS} events in all of them");
             return Err(Refusal::malformed("calendar-invalid", what).hint("leave out what is over"));
+        }
+        if all.subscribed().count() > MAX_SUBSCRIBED {
+            let what = format!("more than {MAX_SUBSCRIBED} calendars that are subscribed to");
+            return Err(Refusal::malformed("calendar-invalid", what).hint("put several of them into one"));
         }
         for calendar in all.iter() {
             let wrong = |what: String, hint: Option<String>| {
@@ -347,10 +378,9 @@ impl Calendars {
 
     /// Until when somebody is away, if they are.
     pub fn away_until(&self, person: &ActorId, at: Time) -> Option<Time> {
-        let of = |event: &&Event| event.person.as_ref() == Some(person);
-        let absences = self.used_for(Use::Absence).flat_map(|calendar| &calendar.file.events).filter(of);
-        let spans = absences.flat_map(|event| event.spans(at, at.plus_secs(1)));
-        spans.filter(|span| span.covers(at)).map(|span| span.until).max()
+        let absences = self.used_for(Use::Absence).flat_map(|calendar| calendar.spans(at, at.plus_secs(1)));
+        let theirs = absences.filter(|(span, event)| event.person.as_ref() == Some(person) && span.covers(at));
+        theirs.map(|(span, _)| span.until).max()
     }
 
     /// Who is away.

@@ -58,6 +58,11 @@ impl Calendars {
         (holidays, hours, zone)
     }
 
+    /// Whether a calendar says when a group works, or does not.
+    pub fn says_when(&self, group: &GroupId, catalog: &Catalog) -> bool {
+        !self.hours_of(group, catalog).0.is_empty()
+    }
+
     fn working(&self, group: &GroupId, catalog: &Catalog, from: Time, until: Time) -> Working {
         let (holidays, hours, zone) = self.hours_of(group, catalog);
         let spans = holidays.iter().flat_map(|calendar| calendar.between(from, until));
@@ -66,6 +71,11 @@ impl Calendars {
 
     /// How many whole working hours of a group lie between.
     pub fn worked_hours(&self, group: &GroupId, catalog: &Catalog, from: Time, until: Time) -> u32 {
+        self.worked_minutes(group, catalog, from, until) / 60
+    }
+
+    /// The same in minutes, by the quarter of an hour.
+    pub fn worked_minutes(&self, group: &GroupId, catalog: &Catalog, from: Time, until: Time) -> u32 {
         let from = from.max(until.plus_secs(LOOKED_AT_SECS.saturating_neg()));
         let working = self.working(group, catalog, from, until);
         let mut quarters: u32 = 0;
@@ -74,7 +84,7 @@ impl Calendars {
             quarters = quarters.saturating_add(u32::from(working.at(at)));
             at = at.plus_secs(QUARTER_SECS);
         }
-        quarters / QUARTERS
+        quarters.saturating_mul(60 / QUARTERS)
     }
 
     /// When so many will have passed since, as far as one can see.

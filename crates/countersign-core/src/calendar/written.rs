@@ -9,10 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_ledger::Time;
 use serde::Deserialize;
 
 use super::{
-    CALENDARS, CalendarFile, Event, Pass, Problem, Scope, Use, Zone, belongs_elsewhere,
+    CALENDARS, CalendarFile, Event, FetchedFile, Pass, Problem, Scope, Use, Zone, belongs_elsewhere,
     ics::{self, Written},
     is_name,
 };
@@ -36,6 +37,9 @@ struct Says {
     because: Option<String>,
     #[serde(default)]
     file: Option<String>,
+    /// An address where somebody else keeps it.
+    #[serde(default)]
+    from: Option<String>,
     #[serde(default)]
     zone: Option<String>,
     #[serde(default)]
@@ -64,7 +68,7 @@ struct Says {
     people: BTreeMap<String, Option<ActorId>>,
 }
 
-const SAYS: &str = "what it says: use, file, zone, environments, tiers, systems, kinds, paths, may-pass, because; of holidays groups and \
+const SAYS: &str = "what it says: use, file, from, zone, environments, tiers, systems, kinds, paths, may-pass, because; of holidays groups and \
                     working-hours; of on-call group, of on-call and absence person or people";
 
 /// The calendars that a home's `calendars/` comes to. `files` are by their names in the folder.
@@ -100,6 +104,65 @@ pub fn calendars(
     Ok(calendars)
 }
 
+impl Says {
+    /// Nothing but what it is for.
+    fn only(used: Use) -> Self {
+        Self {
+            used,
+            because: None,
+            file: None,
+            from: None,
+            zone: None,
+            environments: BTreeSet::new(),
+            tiers: BTreeSet::new(),
+            systems: BTreeSet::new(),
+            kinds: BTreeSet::new(),
+            paths: None,
+            may_pass: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            group: None,
+            working_hours: None,
+            person: None,
+            people: BTreeMap::new(),
+        }
+    }
+}
+
+/// What an address says of a calendar that is subscribed to there, as far as it lies in the year behind this moment: when it freezes, or
+/// who of the catalog is away. Whom nobody knows is left out, since nobody here wrote it.
+pub fn fetched(
+    name: &str,
+    file: &CalendarFile,
+    bytes: &[u8],
+    catalog: &Catalog,
+    now: Time,
+) -> Result<FetchedFile, Refusal> {
+    let at = format!("{CALENDARS}{name}{YAML}");
+    let (_, written) = ics::read(&at, bytes, Some(&file.zone))?;
+    let says = Says::only(file.used);
+    let reader = Reader { at: &at, says: &says, catalog };
+    let mut events = Vec::new();
+    for one in written.into_iter().filter(|one| !one.event.spans(now, now.plus_secs(AHEAD_SECS)).is_empty()) {
+        match file.used {
+            Use::Freeze => events.push(one.event),
+            Use::Absence => {
+                let named = one.attendees.iter().map(String::as_str);
+                let named = named.chain(Some(one.summary.as_str()).filter(|_| one.attendees.is_empty()));
+                let people: BTreeSet<ActorId> = named.filter_map(|name| reader.called(name).ok().flatten()).collect();
+                events.extend(people.into_iter().map(|person| Event { person: Some(person), ..one.event.clone() }));
+            }
+            Use::Window | Use::Holiday | Use::OnCall => {}
+        }
+    }
+    events.sort_by_cached_key(|event| (event.start, event.lasts, serde_json::to_string(event).unwrap_or_default()));
+    events.dedup();
+    let fetched = FetchedFile { events };
+    FetchedFile::parse(name, &fetched.to_bytes()?)
+}
+
+/// How far ahead is taken of what an address says.
+const AHEAD_SECS: i64 = 366 * 24 * 60 * 60;
+
 fn parse(at: &str, bytes: &[u8]) -> Result<Says, Problem> {
     let wrong = |what: String| Problem::new(at, None, what).hint(SAYS);
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is no UTF-8 text".to_owned()))?;
@@ -132,9 +195,18 @@ impl Reader<'_> {
                 .hint("zones are named as in the IANA database, such as Europe/Berlin")
                 .maybe_hint(near)
         })?;
+        if says.from.is_some()
+            && (bytes.is_some() || says.file.is_some() || says.person.is_some() || !says.people.is_empty())
+        {
+            return Err(self
+                .wrong("`from` is an address, and goes with no file, person or people")
+                .hint("who is away is named there by mail, id or display name")
+                .into());
+        }
         let path = format!("{CALENDARS}{ics}");
         let (found, written) = match bytes {
             Some(bytes) => ics::read(&path, bytes, zone.as_ref())?,
+            None if says.from.is_some() => (zone.clone(), Vec::new()),
             // Working hours need no holidays.
             None if says.used == Use::Holiday && says.working_hours.is_some() && says.file.is_none() => {
                 (zone.clone(), Vec::new())
@@ -152,6 +224,7 @@ impl Reader<'_> {
         let file = CalendarFile {
             because: says.because.as_ref().map(|because| because.trim().to_owned()),
             events,
+            from: says.from.clone(),
             groups: says.groups.iter().cloned().chain(group).collect(),
             hours: says.working_hours.clone(),
             may_pass: self.may_pass()?,

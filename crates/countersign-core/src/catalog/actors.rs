@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Actor, ActorKind, Level};
 use crate::{
-    evidence::Attests,
+    evidence::{Attests, Scope},
     ids::{ActorId, EvidenceKind, GroupId},
 };
 
@@ -41,7 +41,7 @@ struct KeptActor {
     mails: Vec<String>,
     keys: Vec<PublicKey>,
     groups: Vec<GroupId>,
-    attests: Option<(BTreeSet<EvidenceKind>, Option<String>)>,
+    attests: Option<(BTreeSet<EvidenceKind>, Option<String>, Scope)>,
 }
 
 impl Actors {
@@ -135,7 +135,7 @@ impl Actors {
                 mails: mails.into_iter().collect(),
                 keys,
                 groups: member_of.into_iter().collect(),
-                attests: (!attests.is_none()).then_some((attests.kinds, attests.workflows)),
+                attests: (!attests.is_none()).then_some((attests.kinds, attests.workflows, attests.only_for)),
             };
             kept.bytes = postcard::to_extend(&actor, kept.bytes).ok()?;
         }
@@ -156,7 +156,7 @@ impl KeptActors {
     fn actor(&self, number: usize) -> Option<Actor> {
         let (actor, _) = postcard::take_from_bytes(self.of(number)?).ok()?;
         let KeptActor { id, kind, level, name, mails, keys, groups, attests } = actor;
-        let (kinds, workflows) = attests.unwrap_or_default();
+        let (kinds, workflows, only_for) = attests.unwrap_or_default();
         Some(Actor {
             id,
             kind,
@@ -165,7 +165,7 @@ impl KeptActors {
             mails: mails.into_iter().collect(),
             keys,
             member_of: groups.into_iter().collect(),
-            attests: Attests { kinds, workflows },
+            attests: Attests { kinds, workflows, only_for },
         })
     }
 }

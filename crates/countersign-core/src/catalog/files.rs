@@ -19,8 +19,8 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, Group, LOOSENING_WAIT_SECS, Level,
-    MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
+    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, EXPIRES_AFTER_DAYS, Group, LOOSENING_WAIT_SECS,
+    Level, MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
     index::Index,
     near,
     problem::{Place, Problems},
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     canonical,
-    evidence::Attests,
+    evidence::{Attests, Scope},
     glob::Globs,
     ids::{ActorId, Environment, EvidenceKind, GroupId, Nonce, SystemId},
     refusal::Refusal,
@@ -47,6 +47,11 @@ pub(crate) const NO_GROUP: &str = "_";
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     environments: BTreeSet<Environment>,
+    /// Whether it is told how long people take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    load_people: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_after_days: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loosening_wait_secs: Option<u32>,
     production: BTreeSet<Environment>,
@@ -75,6 +80,8 @@ struct GroupFile {
 struct PersonEntry {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     attests: BTreeSet<EvidenceKind>,
+    #[serde(default, skip_serializing_if = "Scope::is_everywhere")]
+    attests_for: Scope,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     groups: BTreeSet<GroupId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -221,6 +228,8 @@ impl Catalog {
         let mut files = BTreeMap::new();
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
+            expires_after_days: self.settings.expires_after_days,
+            load_people: self.settings.load.people,
             loosening_wait_secs: Some(self.settings.loosening_wait_secs).filter(|secs| *secs != LOOSENING_WAIT_SECS),
             production: self.settings.production.clone(),
             unseen_approvals: self.settings.unseen_approvals,
@@ -242,6 +251,7 @@ impl Catalog {
             let group = home(member_of);
             let entry = PersonEntry {
                 attests: attests.kinds.clone(),
+                attests_for: attests.only_for.clone(),
                 groups: member_of.clone(),
                 keys: keys.clone(),
                 kind: *kind,
@@ -296,8 +306,14 @@ impl Catalog {
                     catalog.settings.environments.clone_from(&file.environments);
                     catalog.settings.production.clone_from(&file.production);
                     catalog.settings.unseen_approvals = file.unseen_approvals;
+                    catalog.settings.load.people = file.load_people;
                     let wait = file.loosening_wait_secs.unwrap_or(LOOSENING_WAIT_SECS);
                     catalog.settings.loosening_wait_secs = wait;
+                    catalog.settings.expires_after_days = file.expires_after_days;
+                    if let Some(days) = file.expires_after_days.filter(|days| !EXPIRES_AFTER_DAYS.contains(days)) {
+                        let (least, most) = EXPIRES_AFTER_DAYS.into_inner();
+                        problems.add(&at, format!("expires_after_days is {days}"), Some(format!("{least} to {most}")));
+                    }
                     if wait > MAX_LOOSENING_WAIT_SECS {
                         let most = Some(format!("at most {MAX_LOOSENING_WAIT_SECS}, which is 30 days"));
                         problems.add(&at, format!("loosening_wait_secs is {wait}"), most);
@@ -322,8 +338,9 @@ impl Catalog {
                                 problems.add(&at, what, Some("a key belongs to one actor".to_owned()));
                             }
                         }
-                        let PersonEntry { attests, groups, keys, kind, level, workflows } = person.entry.clone();
-                        let attests = Attests { kinds: attests, workflows };
+                        let PersonEntry { attests, attests_for: only_for, groups, keys, kind, level, workflows } =
+                            person.entry.clone();
+                        let attests = Attests { kinds: attests, workflows, only_for };
                         if !attests.is_none() && kind != ActorKind::Workload {
                             problems.add(&at, format!("{id} is no workload, and attests nothing"), None);
                         }
@@ -386,6 +403,12 @@ impl Catalog {
             for group in actor.member_of.iter().filter(|group| !self.groups.contains_key(*group)) {
                 let at = place(PEOPLE, home(&actor.member_of));
                 problems.add(&at, format!("there is no group `{group}`, which {} is in", actor.id), None);
+            }
+        }
+        for actor in self.actors.values() {
+            if let Some(unknown) = self.lacks(&actor.attests.only_for) {
+                let at = place(PEOPLE, home(&actor.member_of));
+                problems.add(&at, format!("there is no `{unknown}`, for which {} attests", actor.id), None);
             }
         }
         for group in self.groups.values() {

@@ -6,7 +6,10 @@ use countersign_ledger::Fingerprint;
 use thiserror::Error;
 
 use super::{Actor, ActorKind, Catalog, CatalogSettings, System, near::did_you_mean};
-use crate::ids::{ActorId, GroupId, SystemId, Target};
+use crate::{
+    evidence::{Place, Scope},
+    ids::{ActorId, GroupId, SystemId, Target},
+};
 
 /// A target that the catalog does not know. Denies, and says what was probably meant.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -23,7 +26,7 @@ fn or_meant(meant: Option<&str>) -> String {
 
 impl CatalogSettings {
     /// The environment's name is one of those that a target may have.
-    fn knows(&self, target: &Target) -> Result<(), UnknownTarget> {
+    pub(super) fn knows(&self, target: &Target) -> Result<(), UnknownTarget> {
         if self.environments.contains(&target.environment) {
             return Ok(());
         }
@@ -34,6 +37,14 @@ impl CatalogSettings {
 }
 
 impl Catalog {
+    /// What somebody's word is said to count for and that is not there.
+    pub fn lacks<'a>(&self, scope: &'a Scope) -> Option<&'a Place> {
+        scope.places().find(|place| match place {
+            Place::System(system) => !self.systems.contains_key(system),
+            Place::Target(target) => self.target(target).is_err(),
+        })
+    }
+
     pub fn target(&self, target: &Target) -> Result<&System, UnknownTarget> {
         let system = self.systems.get(&target.system).ok_or_else(|| {
             let names = self.systems.keys().map(SystemId::as_str);

@@ -169,6 +169,8 @@ pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Annotation with the kinds of evidence that a workload attests, separated by white space or commas.
 pub const ATTESTS_ANNOTATION: &str = "countersign/attests";
+/// Annotation with the targets or systems for which its word counts, separated likewise; without it, for all.
+pub const ATTESTS_FOR_ANNOTATION: &str = "countersign/attests-for";
 /// Annotation with patterns of the files that steer a workload: `ci/** | Makefile`.
 pub const WORKFLOWS_ANNOTATION: &str = "countersign/workflows";
 /// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
@@ -207,12 +209,27 @@ pub struct CatalogSettings {
     pub unseen_approvals: bool,
     /// How long a change of what governs waits that loosens it, from when enough people stand behind it.
     pub loosening_wait_secs: u32,
+    /// After how many days a change expires that nobody touches; never, where it is not said.
+    pub expires_after_days: Option<u32>,
+    /// What may be told of how much people have to do.
+    pub load: LoadSettings,
+}
+
+/// What of the load is told that is not told by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadSettings {
+    /// How long people take to answer, each of them.
+    pub people: bool,
 }
 
 /// A day, so that whoever would stop it has slept and looked.
 pub const LOOSENING_WAIT_SECS: u32 = 24 * 60 * 60;
 /// Longer than this nothing waits: a home could lock itself.
 pub const MAX_LOOSENING_WAIT_SECS: u32 = 30 * 24 * 60 * 60;
+
+/// After how many days a change may expire: the week in which that is said has to have room.
+pub const EXPIRES_AFTER_DAYS: std::ops::RangeInclusive<u32> = 7..=3_650;
 
 impl CatalogSettings {
     /// Whether an approval counts by how its content was at hand.
@@ -237,6 +254,8 @@ impl Default for CatalogSettings {
             production: names(&["production"]),
             unseen_approvals: false,
             loosening_wait_secs: LOOSENING_WAIT_SECS,
+            expires_after_days: None,
+            load: LoadSettings::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    ATTESTS_ANNOTATION, CatalogSettings, PATHS_ANNOTATION, WORKFLOWS_ANNOTATION,
+    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, CatalogSettings, PATHS_ANNOTATION, WORKFLOWS_ANNOTATION,
     near::did_you_mean,
     problem::{Place, Problems},
 };
@@ -232,6 +232,7 @@ fn check_annotations(annotations: &BTreeMap<String, Text>, settings: &CatalogSet
         settings.actor_annotation.as_str(),
         PATHS_ANNOTATION,
         ATTESTS_ANNOTATION,
+        ATTESTS_FOR_ANNOTATION,
         WORKFLOWS_ANNOTATION,
     ];
     for (name, value) in annotations.iter().filter(|(name, _)| !known.contains(&name.as_str())) {

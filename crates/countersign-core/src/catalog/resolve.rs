@@ -10,8 +10,8 @@ use countersign_ledger::{Fingerprint, PublicKey, sshsig::parse_allowed_signers};
 use globset::GlobBuilder;
 
 use super::{
-    ATTESTS_ANNOTATION, Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SIGNERS,
-    SOURCE_ANNOTATION, Source, System, Tier, WORKFLOWS_ANNOTATION,
+    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS,
+    PATHS_ANNOTATION, SIGNERS, SOURCE_ANNOTATION, Source, System, Tier, WORKFLOWS_ANNOTATION,
     index::Index,
     lookup, near,
     parse::{Entity, EntityKind, Text},
@@ -19,7 +19,7 @@ use super::{
     robots,
 };
 use crate::{
-    evidence::Attests,
+    evidence::{Attests, Place as Named, Scope},
     glob::Globs,
     ids::{ActorId, GroupId, InvalidId, SystemId},
 };
@@ -254,7 +254,7 @@ fn resolve_actors(
             mails: own_mails,
             keys: keys(id, entity, settings, &mut holders, problems),
             member_of,
-            attests: attests(id, kind, entity, problems),
+            attests: attests(entity, (id, kind), (names, settings), problems),
         };
         actors.insert(id.clone(), actor);
     }
@@ -265,9 +265,15 @@ fn resolve_actors(
 }
 
 /// What a workload attests, and what steers it.
-fn attests(id: &ActorId, kind: ActorKind, entity: &Entity, problems: &mut Problems) -> Attests {
+fn attests(
+    entity: &Entity,
+    (id, kind): (&ActorId, ActorKind),
+    (names, settings): (&Names<'_>, &CatalogSettings),
+    problems: &mut Problems,
+) -> Attests {
     let mut attests = Attests::default();
-    let said = [ATTESTS_ANNOTATION, WORKFLOWS_ANNOTATION].into_iter().find_map(|name| annotation(entity, name));
+    let annotations = [ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, WORKFLOWS_ANNOTATION];
+    let said = annotations.into_iter().find_map(|name| annotation(entity, name));
     match (kind, said) {
         (_, None) => return attests,
         (ActorKind::Person | ActorKind::Agent, Some(text)) => {
@@ -287,6 +293,28 @@ fn attests(id: &ActorId, kind: ActorKind, entity: &Entity, problems: &mut Proble
                 Ok(kind) => drop(attests.kinds.insert(kind)),
                 Err(error) => problems.add(&text.at, error.to_string(), Some("for example `tests, scan`".to_owned())),
             }
+        }
+    }
+    if let Some(text) = annotation(entity, ATTESTS_FOR_ANNOTATION) {
+        let hint = || Some("for example `checkout, search/production`: systems or targets".to_owned());
+        match Scope::parse(&text.value) {
+            // Left empty it would be everywhere, which is not what it seems to say.
+            Ok(scope) if scope.is_everywhere() => problems.add(&text.at, "it names no target".to_owned(), hint()),
+            Ok(scope) => {
+                for place in scope.places() {
+                    let system = place.system();
+                    if !names.systems.contains_key(system) {
+                        let hint = near::hint(system.as_str(), names.systems.keys().map(SystemId::as_str));
+                        problems.absent(&text.at, format!("there is no system `{system}`"), hint);
+                    } else if let Named::Target(target) = place
+                        && let Err(unknown) = settings.knows(target)
+                    {
+                        problems.add(&text.at, unknown.to_string(), None);
+                    }
+                }
+                attests.only_for = scope;
+            }
+            Err(error) => problems.add(&text.at, error.to_string(), hint()),
         }
     }
     if let Some(text) = annotation(entity, WORKFLOWS_ANNOTATION) {

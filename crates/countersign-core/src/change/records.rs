@@ -12,12 +12,13 @@ use crate::{
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
     glass::{Alone, Broken},
+    governance::Governance,
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     issuer::ByToken,
     kind::Documents,
     pieces::Pieces,
     refusal::Refusal,
-    statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
+    statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen, Window},
     subject::{Subject, TransitionRef},
 };
 
@@ -62,6 +63,12 @@ pub struct Revision {
     /// Whose those keys were when the revision came.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signers: BTreeMap<Fingerprint, ActorId>,
+    /// Whose the mails behind the references were when the revision came: they had a hand in it, whoever has the mail now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holders: BTreeMap<String, ActorId>,
+    /// Files of names and mails that were not there to tell that.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub profiles_missing: BTreeSet<Digest>,
     /// By which key it was submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Fingerprint>,
@@ -112,6 +119,8 @@ impl Revision {
             size: of.map(|f| f.size),
             signatures: of.map(|f| f.signatures.clone()).unwrap_or_default(),
             signers: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            profiles_missing: BTreeSet::new(),
             key: None,
             inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
@@ -134,6 +143,16 @@ impl Revision {
         if keys.len() <= MAX_SIGNERS {
             let known = |key: &Fingerprint| Some((key.clone(), catalog.actor_by_key(key)?.id.clone()));
             self.signers = keys.into_iter().filter_map(known).collect();
+        }
+    }
+
+    /// Finds out whose the mails are that its commits name.
+    pub(super) fn know_holders(&mut self, governance: &Governance) {
+        let holder = |mail: &str| governance.catalog.person_by_mail(mail).map(|actor| actor.id.clone());
+        let known = self.named.iter().filter_map(|(reference, who)| Some((reference.clone(), holder(&who.mail)?)));
+        self.holders = known.collect();
+        if !self.identities.is_empty() {
+            self.profiles_missing.clone_from(governance.profiles_missing());
         }
     }
 }
@@ -159,6 +178,9 @@ pub struct ApprovalRecord {
     /// back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delegated: BTreeMap<Digest, ActorId>,
+    /// When the change landed, as whoever approved saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,6 +238,9 @@ pub struct WaiverRecord {
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+    /// When the change landed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

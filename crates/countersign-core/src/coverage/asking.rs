@@ -13,7 +13,7 @@ use crate::{
     catalog::Tier,
     decision::{Decision, Outcome, Strength},
     explain::words,
-    ids::{ActorId, Environment, GroupId, RuleId, SystemId},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, RuleId, SystemId},
     kind::Kind,
     rules::{Rules, decide},
     snapshot::{AiStatus, Snapshot, WaiverView},
@@ -29,6 +29,8 @@ struct Question<'a> {
     here: Vec<(Sort<'a>, usize)>,
     /// Only where rules name systems.
     system: Option<SystemId>,
+    /// Of which kinds somebody attests something here.
+    evidence: Vec<&'a EvidenceKind>,
     proposer: Sort<'a>,
     kind: Kind,
     assisted: bool,
@@ -96,6 +98,7 @@ impl<'a> Asking<'a> {
             owner: scene.cast.named_owner(&scene.view.owner),
             here: scene.here.clone(),
             system: self.names_systems.then(|| scene.view.target.system.clone()),
+            evidence: scene.evidence.keys().copied().collect(),
             proposer: scene.sort(proposer),
             kind,
             assisted: ai != AiStatus::None,

@@ -11,7 +11,7 @@ use super::ENOUGH;
 use crate::{
     catalog::Actor,
     governance::Governance,
-    ids::{ActorId, EvidenceKind, GroupId, SystemId},
+    ids::{ActorId, EvidenceKind, GroupId, SystemId, Target},
     requirement::{Choice, Has},
     snapshot::PathsView,
 };
@@ -56,8 +56,8 @@ pub(super) struct Cast<'a> {
     pub text: String,
     /// What a change does to the paths that rules name: it touches whatever a rule asks about.
     pub paths: BTreeMap<String, PathsView>,
-    /// For each kind of evidence that rules ask for, a workload that may attest it; none where nobody may.
-    pub evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
+    /// Of each kind of evidence that rules ask for, the workloads that may attest it.
+    evidence: Vec<(&'a EvidenceKind, &'a Actor)>,
     /// What rules ask a change to have, which whoever proposes it sees to.
     pub has: BTreeSet<&'a Has>,
     /// Whatever they own.
@@ -65,6 +65,12 @@ pub(super) struct Cast<'a> {
 }
 
 impl<'a> Cast<'a> {
+    /// For each kind of evidence that rules ask for, a workload whose word counts for this target; none where nobody's does.
+    pub fn evidence(&self, target: &Target) -> BTreeMap<&'a EvidenceKind, &'a ActorId> {
+        let counts = |(kind, actor): &&(&'a EvidenceKind, &'a Actor)| self.governance.may_attest(actor, kind, target);
+        self.evidence.iter().filter(counts).map(|(kind, actor)| (*kind, &actor.id)).collect()
+    }
+
     /// Without those who are away.
     pub fn of(governance: &'a Governance, absent: &BTreeSet<ActorId>) -> Self {
         let there = governance.people_with_keys().filter(|actor| !absent.contains(&actor.id));
@@ -152,13 +158,13 @@ impl<'a> Cast<'a> {
     }
 }
 
-fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
+fn attesters(governance: &Governance) -> Vec<(&EvidenceKind, &Actor)> {
     let kinds = governance.rules.evidence();
     if kinds.is_empty() {
-        return BTreeMap::new();
+        return Vec::new();
     }
     let workloads = governance.catalog.actors.values().filter(|actor| governance.can_attest(actor));
-    let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, &actor.id)));
+    let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, actor)));
     attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     catalog::{Actor, ActorKind, System},
-    ids::{ActorId, ChangeId, Environment, Target},
+    ids::{ActorId, ChangeId, Environment, EvidenceKind, Target},
     kind::{Documents, Kind},
     requirement::MAX_WAIT,
     snapshot::{AiStatus, Builder, CommitsView, EvidenceView, PathsView, Snapshot, TargetView, Worked},
@@ -30,6 +30,8 @@ pub(super) struct Scene<'a> {
     /// How many of each sort are there, as far as it makes a difference.
     pub here: Vec<(Sort<'a>, usize)>,
     paths: BTreeMap<String, PathsView>,
+    /// Of each kind that somebody may attest of it, by whom.
+    pub evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
 }
 
 impl<'a> Scene<'a> {
@@ -52,7 +54,8 @@ impl<'a> Scene<'a> {
     pub fn of(cast: &'a Cast<'a>, view: TargetView, roles: Roles<'a>, classes: &[Class<'a>]) -> Self {
         let counted = |class: &Class<'a>| (class.sort.clone(), class.people.len().min(ENOUGH.saturating_add(1)));
         let (people, here) = (cast.few(classes), classes.iter().map(counted).collect());
-        Self { cast, view, roles, people, here, paths: cast.paths.clone() }
+        let evidence = cast.evidence(&view.target);
+        Self { cast, view, roles, people, here, paths: cast.paths.clone(), evidence }
     }
 
     pub fn is_senior(&self, person: &ActorId) -> bool {
@@ -102,7 +105,7 @@ impl<'a> Scene<'a> {
             let on_call = self.roles.on_call.contains(by).then(|| self.view.target.system.clone());
             best = best.there(by, on_call, false);
         }
-        for (kind, by) in &self.cast.evidence {
+        for (kind, by) in &self.evidence {
             let passed_by = BTreeSet::from([(*by).clone()]);
             best = best.evidence((*kind).clone(), EvidenceView { passed_by, ..EvidenceView::default() });
         }

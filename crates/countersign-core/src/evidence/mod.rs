@@ -6,15 +6,20 @@
 //! | room | holds |
 //! |---|---|
 //! | `document` | in-toto test results and SLSA provenance, as they are |
+//! | `scope` | for which targets somebody's word counts |
 
 mod document;
+mod scope;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-pub use self::document::{Attested, MAX_DOCUMENT_BYTES, PROVENANCE, TEST_RESULT, read};
+pub use self::{
+    document::{Attested, MAX_DOCUMENT_BYTES, PROVENANCE, TEST_RESULT, read},
+    scope::{Place, Scope},
+};
 use crate::{facts::RuledPath, glob::Globs, ids::EvidenceKind};
 
 /// Files that steer the workloads of whoever does not say which: those of the widespread forges and build servers.
@@ -81,11 +86,14 @@ pub struct Attests {
     /// Patterns of the files that steer it, as rules write them; [`WORKFLOWS`] where it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflows: Option<String>,
+    /// For which targets its word counts.
+    #[serde(default, skip_serializing_if = "Scope::is_everywhere")]
+    pub only_for: Scope,
 }
 
 impl Attests {
     pub fn is_none(&self) -> bool {
-        self.kinds.is_empty() && self.workflows.is_none()
+        self.kinds.is_empty() && self.workflows.is_none() && self.only_for.is_everywhere()
     }
 
     /// Whether a change that touches these paths edits what this workload's evidence was made by: a file that steers it, or the

@@ -49,7 +49,7 @@ impl Scene<'_> {
 
     /// How somebody of these approves.
     pub(super) fn how_to_approve(&self, found: &Found) -> String {
-        let how = how_to_approve(&self.snapshot.change, self.snapshot.material);
+        let how = how_to_approve(&self.snapshot.change);
         match found.who.iter().any(|person| self.rejected(person)) {
             true => format!("{how} once they have lifted their rejection"),
             false => how,

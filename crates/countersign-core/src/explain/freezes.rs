@@ -9,6 +9,10 @@ impl Scene<'_> {
         let policy = self.governance.map(Governance::policy_group).unwrap_or_default();
         let found = self.people.able_among(policy);
         let stopping = self.snapshot.freezes().iter().filter(|freeze| missing.of.contains(&freeze.name));
+        let calendars = self.governance.map(|governance| &governance.calendars);
+        let is_subscribed = |name: &str| {
+            calendars.and_then(|calendars| calendars.get(name)).is_some_and(|calendar| calendar.file.from.is_some())
+        };
         let one = |freeze: &FreezeView| {
             let FreezeView { name, until, .. } = freeze;
             let passes = freeze.passes_in_words();
@@ -22,7 +26,9 @@ impl Scene<'_> {
             }
             let how = format!(
                 "wait until then (countersign calendar {name}); what may go is {passes}; to lift it, two of the policy group, one a \
-                 senior, amend calendars/{name}.ics: countersign amend HOME --why REASON"
+                 senior, amend calendars/{name}.{}: countersign amend HOME --why REASON",
+                // What stands at an address is not theirs to edit.
+                if is_subscribed(name) { "yaml, which subscribes to it" } else { "ics" }
             );
             obligation(format!("the end of freeze {name}, {until}"), found.clone(), how)
         };

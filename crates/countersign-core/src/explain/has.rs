@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, MAX_WHO, Scene, words::how_to_attest};
 use crate::{
+    catalog::Actor,
     decision::{Missing, RuleDecision},
-    ids::{ActorId, EvidenceKind},
+    governance::Governance,
+    ids::{ActorId, EvidenceKind, Target},
     requirement::Has,
     rules::count,
 };
@@ -45,7 +47,11 @@ impl Scene<'_> {
             .governance
             .into_iter()
             .flat_map(|governance| governance.catalog.actors.values().filter(|actor| governance.can_attest(actor)));
-        let may = all.filter(|actor| actor.attests.kinds.contains(kind));
+        let is_one = |actor: &&Actor| {
+            let may = |governance: &Governance, at: &Target| governance.may_attest(actor, kind, at);
+            self.governance.is_some_and(|governance| self.snapshot.targets.iter().any(|at| may(governance, &at.target)))
+        };
+        let may = all.filter(is_one);
         may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
     }
 

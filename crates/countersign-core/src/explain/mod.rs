@@ -9,15 +9,20 @@
 //! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
+//! | `scheduled` | when it lands, and whose word that is |
+//! | `reviewers` | whom to ask, and why |
 //! | `steps` | from when on somebody else may supply it |
 //! | `theirs` | what only those who are named can do: say that they answer for it, lift a rejection |
 //! | `words` | what is missing, in words |
 
 mod approvers;
+mod beside;
 mod enough;
 mod freezes;
 mod has;
 mod people;
+mod reviewers;
+mod scheduled;
 mod steps;
 mod theirs;
 mod words;
@@ -28,12 +33,14 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    beside::{beside, glass_is_over},
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
     words::{how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People, able, names},
+    reviewers::{Past, Reviewer, reviewers},
     words::words,
 };
 use crate::{
@@ -47,7 +54,7 @@ use crate::{
     presence::Presence,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
-    rollback::{AFTER_REVIEW_SECS, Rollback, rollback},
+    rollback::{AFTER_REVIEW_SECS, Rollback, instead, instead_in_words, rollback},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     standard::StandardView,
@@ -72,15 +79,27 @@ pub struct Explanation {
     /// Which standard change it is, or by what it misses the nearest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<String>,
-    /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
+    /// What it takes back, on whose one signature; why it is no rollback though it is said to be one; or that it could be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
     /// The freezes that hold for it now, and whether it may pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
+    /// When it lands, and by whose word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lands: Option<String>,
+    /// When it expires, from a week before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// From when on somebody else may supply what is missing, by which rule, and where that was used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// That the glass was broken for it, and that this is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<String>,
+    /// Who has rejected another change of the same places lately, which holds nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -182,6 +201,8 @@ impl Explained {
         let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
         explanation.rollback = rolls_back(&decision, state, change, now)?;
+        explanation.glass = glass_is_over(change, now);
+        explanation.beside = beside(state, change)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -198,6 +219,8 @@ pub fn explain(
     let mut explanation = Scene::of(state, change, &snapshot, presence, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
     explanation.rollback = rolls_back(decision, state, change, now)?;
+    explanation.glass = glass_is_over(change, now);
+    explanation.beside = beside(state, change)?;
     Ok(explanation)
 }
 
@@ -218,6 +241,9 @@ fn rolls_back(decision: &Decision, state: &State, change: &Change, now: Time) ->
         }
         Rollback::Unknown if change.status.is_open() => {
             Some("whether it is a rollback that one person may do alone, its gate finds out".to_owned())
+        }
+        Rollback::NotSaid if change.status.is_open() => {
+            instead(state, change, now)?.map(|found| instead_in_words(&found, &change.targets))
         }
         Rollback::IsNot(_) | Rollback::NotSaid | Rollback::Unknown | Rollback::Is(_) => None,
     })
@@ -349,7 +375,11 @@ impl<'a> Scene<'a> {
             standard: None,
             rollback: None,
             freezes: self.freezes(),
+            lands: self.lands(),
+            expires: self.expires(now),
             steps: self.steps(decision),
+            glass: None,
+            beside: Vec::new(),
         }
     }
 
@@ -440,14 +470,16 @@ impl<'a> Scene<'a> {
             Token::Sponsor => named(missing),
             // Until its author has moved, who rejected it has said all there is to say.
             Token::Lift => named(missing) && self.look_again.contains(person),
-            Token::Driver => made_it,
+            Token::Driver | Token::Revive => made_it,
             Token::Remedy
             | Token::Contributor
             | Token::Identity
             | Token::Target
             | Token::Rules
             | Token::Wait
-            | Token::Thaw => false,
+            | Token::Thaw
+            | Token::Opens => false,
+            Token::Reschedule => self.snapshot.schedule.iter().any(|view| view.by.contains(person)),
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -560,6 +592,8 @@ impl<'a> Scene<'a> {
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
             Token::Thaw => self.thaw(missing),
+            Token::Revive => one(self.authors(decided), format!("countersign revise {change} …, which begins it anew")),
+            Token::Opens | Token::Reschedule => vec![self.scheduled(missing)],
         }
     }
 

@@ -5,7 +5,6 @@ use crate::{
     ids::{ChangeId, EvidenceKind, Target},
     requirement::{Document, Has, Need, Requirement, Role, approvals},
     rules::Rule,
-    snapshot::Material,
 };
 
 /// For a reader: `1 more approval by a senior`, and the other ways. `rule` is the one that misses it, if it is still there.
@@ -27,6 +26,9 @@ pub(super) fn way_in_words(missing: &Missing, rule: Option<&Rule>) -> String {
         Token::Target => format!("{}, which the catalog no longer has", names(missing)),
         Token::Rules => "rules: none are in force".to_owned(),
         Token::Thaw => format!("the end of freeze {}", names(missing)),
+        Token::Opens => format!("the time from {} on, when its window opens", names(missing)),
+        Token::Reschedule => format!("another window: that one was over at {}", names(missing)),
+        Token::Revive => format!("a revision: nobody touched it, and it expired at {}", names(missing)),
         Token::Wait => format!("the time until {}, in which anybody can still reject it", names(missing)),
     }
 }
@@ -100,13 +102,9 @@ fn names(missing: &Missing) -> String {
     }
 }
 
-/// With what was reviewed at hand, so that the digests are computed where they are signed.
-pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
-    match material {
-        Material::Commits => format!("countersign approve {change} --git ."),
-        Material::Files => format!("countersign approve {change} --file PATH"),
-        Material::Governance => format!("countersign approve {change}"),
-    }
+/// Whoever is asked to look is told the one verb that shows it and then asks, whatever it is made of.
+pub(super) fn how_to_approve(change: &ChangeId) -> String {
+    format!("countersign review {change}")
 }
 
 /// By the key of what ran it.

@@ -94,6 +94,16 @@ impl TouchedPath {
         self.old.iter().chain(&self.new).any(Entry::is_submodule)
     }
 
+    /// Whether another mode comes, or a new file that may be run.
+    pub fn changes_mode(&self) -> bool {
+        const RUNS: u32 = 0o111;
+        match (&self.old, &self.new) {
+            (_, None) => false,
+            (None, Some(new)) => new.mode & RUNS != 0,
+            (Some(old), Some(new)) => old.mode != new.mode,
+        }
+    }
+
     pub fn status(&self) -> PathStatus {
         /// The file type's bits of a mode: regular file, symbolic link, submodule.
         const TYPE: u32 = 0o170_000;

@@ -165,6 +165,9 @@ pub struct RuledPath {
     /// Whether a symbolic link is or was there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
+    /// Whether it may be run and could not be before, or the other way round: no line of it tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mode: bool,
     /// Whether it is not touched itself, and links lead from or to what is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub led: bool,
@@ -192,6 +195,7 @@ impl GitFacts {
             status: touched.status(),
             submodule: touched.is_submodule(),
             link: touched.is_link(),
+            mode: touched.changes_mode(),
             led: false,
         };
         let led = |led: &LedPath| RuledPath {
@@ -200,6 +204,7 @@ impl GitFacts {
             status: led.status,
             submodule: led.below,
             link: false,
+            mode: false,
             led: true,
         };
         let told = self.paths.len() <= MAX_RULED_PATHS && !self.led.unknown;

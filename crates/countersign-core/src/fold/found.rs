@@ -4,6 +4,7 @@ use countersign_ledger::Digest;
 
 use crate::{
     admit::{self, Signed},
+    calendar::FetchedFile,
     change::Found,
     facts::{GitFacts, Identities},
     governance::Blobs,
@@ -33,6 +34,7 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         | Body::KeyRotation(_)
         | Body::Freeze(_)
         | Body::FreezeLift(_)
+        | Body::CalendarFetched(_)
         | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)
@@ -48,6 +50,7 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -68,8 +71,20 @@ pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
         loosens: None,
+        fetched: fetched(&statement.body, blob)?,
         token: signed.token().map(|token| admit::read_token(token, blob)).transpose()?.flatten(),
     })
+}
+
+/// What was fetched for a calendar.
+fn fetched(body: &Body, blob: &Blobs<'_>) -> Result<Option<FetchedFile>, Refusal> {
+    let Body::CalendarFetched(said) = body else { return Ok(None) };
+    let bytes = blob(&said.content)
+        .ok_or_else(|| Refusal::unknown("blob-missing", format!("the fetched calendar {} is missing", said.content)))?;
+    if Digest::of(&bytes) != said.content {
+        return Err(Refusal::malformed("blob-changed", format!("the events do not hash to {}", said.content)));
+    }
+    FetchedFile::parse(&said.calendar, &bytes).map(Some)
 }
 
 fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {

@@ -26,7 +26,7 @@ use crate::{
     rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
     state::State,
-    statement::{Body, BreakGlass, OutcomeReport, OutcomeResult, gate_stream, target_stream},
+    statement::{Body, BreakGlass, OutcomeReport, OutcomeResult, RevisionRef, gate_stream, target_stream},
     subject::Subject,
     take::is_of_sort,
 };
@@ -154,31 +154,50 @@ impl State {
         })
     }
 
-    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
+    /// What has started or landed is counted once for each template of standard changes that is about it, in the streams of its targets,
+    /// unless it failed.
     pub(super) fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
-        let Body::OutcomeReport(OutcomeReport {
-            result: OutcomeResult::Applied, change: id, targets, revision, ..
-        }) = &admitted.statement.body
+        let Body::OutcomeReport(OutcomeReport { result, change: id, targets, revision, .. }) = &admitted.statement.body
         else {
             return Ok(());
         };
-        let governance = Arc::clone(&self.governance);
-        if governance.standards.is_empty() {
+        if self.governance.standards.is_empty() {
             return Ok(());
         }
-        let Some(change) = self.change(id)? else { return Ok(()) };
+        match result {
+            OutcomeResult::Started | OutcomeResult::Applied => {}
+            OutcomeResult::Failed => {
+                for target in targets {
+                    self.target_mut(target).standard.retain(|used| used.change != *id);
+                }
+                return Ok(());
+            }
+        }
+        let Some(change) = self.change(id)?.cloned() else { return Ok(()) };
+        self.count_use(&change, revision, targets, admitted.at);
+        Ok(())
+    }
+
+    /// That a change lands though the log does not tell yet how it ended: for who decides about the next one before it does. The targets
+    /// of others are left alone.
+    pub fn foresee_landing(&mut self, landing: &Change, besides: &Change, now: Time) {
+        let Some(revision) = landing.current_ref() else { return };
+        let shared = landing.targets.intersection(&besides.targets).cloned().collect();
+        self.count_use(landing, &revision, &shared, now);
+    }
+
+    fn count_use(&mut self, change: &Change, revision: &RevisionRef, targets: &BTreeSet<Target>, at: Time) {
+        let governance = Arc::clone(&self.governance);
         let about =
             governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change, revision));
         let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
-        let since = admitted.at.plus_secs(-DAY_SECS);
+        let since = at.plus_secs(-DAY_SECS);
         for target in targets.iter().filter(|_| !names.is_empty()) {
             let landed = &mut self.target_mut(target).standard;
-            landed.retain(|landed| landed.at > since);
-            let used =
-                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
+            landed.retain(|landed| landed.at > since && landed.change != change.id);
+            let used = |standard: &String| StandardUse { at, change: change.id.clone(), standard: standard.clone() };
             landed.extend(names.iter().map(used));
         }
-        Ok(())
     }
 
     /// Everybody who signed what breaks the glass, or a drill of that, each with their key.

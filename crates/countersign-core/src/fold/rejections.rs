@@ -6,6 +6,7 @@ use countersign_ledger::{Digest, Time};
 
 use crate::{
     change::{Admitted, Change, Revision},
+    facts::GitFacts,
     ids::{ActorId, ChangeId, Target},
     pieces::Pieces,
     refusal::Refusal,
@@ -16,20 +17,25 @@ use crate::{
 /// Whoever rejects need not know of the newest revision.
 pub(super) fn of(change: &Change, said: &Rejection, by: (&ActorId, Time)) -> Result<Vec<TargetRejection>, Refusal> {
     let of = change.rejected_by_it(&said.revision);
-    of.map(|revision| rejected(&change.id, by, revision.subject.content()?, &revision.pieces)).collect()
+    let one = |revision: &Revision| {
+        let places = Pieces::places(&revision.subject, revision.paths.as_deref());
+        rejected(&change.id, by, revision.subject.content()?, (&revision.pieces, &places))
+    };
+    of.map(one).collect()
 }
 
 fn rejected(
     change: &ChangeId,
     (by, at): (&ActorId, Time),
     content: Digest,
-    pieces: &Pieces,
+    (pieces, places): (&Pieces, &Pieces),
 ) -> Result<TargetRejection, Refusal> {
     Ok(TargetRejection {
         by: by.clone(),
         change: change.clone(),
         content,
         pieces: pieces.remembered(),
+        places: places.remembered(),
         at,
         aside: Vec::new(),
     })
@@ -41,9 +47,12 @@ impl State {
         let (Some(change), Some(subject)) = (self.change(&said.change)?, &admitted.found.subject) else {
             return Ok(());
         };
-        let (content, pieces) = (subject.content()?, Pieces::of(subject, admitted.found.facts.as_ref()));
+        let facts = admitted.found.facts.as_ref();
+        let paths = facts.and_then(GitFacts::ruled_paths);
+        let (content, pieces) = (subject.content()?, Pieces::of(subject, facts));
+        let places = Pieces::places(subject, paths.as_deref());
         let stand = change.rejections.iter().filter(|rejection| !rejection.lifted);
-        let again = stand.map(|stands| rejected(&said.change, (&stands.by, stands.at), content, &pieces));
+        let again = stand.map(|stands| rejected(&said.change, (&stands.by, stands.at), content, (&pieces, &places)));
         let again: Vec<TargetRejection> = again.collect::<Result<_, _>>()?;
         for target in &said.targets {
             let rejections = &mut self.target_mut(target).rejections;

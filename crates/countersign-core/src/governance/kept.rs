@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 13\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 17\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -80,12 +80,13 @@ impl Governance {
         let calendars = kept.calendars.into_iter().map(parse).collect::<Option<Vec<_>>>()?;
         let parse = |(name, bytes): (String, Vec<u8>)| Issuer::parse(&name, &bytes).ok();
         let issuers = kept.issuers.into_iter().map(parse).collect::<Option<Vec<_>>>()?;
+        let calendars = Calendars::kept(calendars).with_fetched(&kept.record.fetched);
         let governance = Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
             standards: Arc::new(standards),
-            calendars: Arc::new(Calendars::kept(calendars)),
+            calendars: Arc::new(calendars),
             issuers: Arc::new(Issuers::kept(issuers)),
             profiles_missing: kept.profiles_missing,
             files: Files::Kept,

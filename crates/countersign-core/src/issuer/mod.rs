@@ -25,7 +25,8 @@ pub use self::claims::{MAX_PATTERN_BYTES, WHERE};
 use crate::{
     canonical,
     catalog::{ActorKind, Catalog, near},
-    ids::{ActorId, SystemId},
+    evidence::Scope,
+    ids::{ActorId, SystemId, Target},
     refusal::Refusal,
 };
 
@@ -57,9 +58,19 @@ pub struct IssuerFile {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeaksFor {
+    /// For which targets their word counts, beside what the catalog says of the workload.
+    #[serde(default, skip_serializing_if = "Scope::is_everywhere")]
+    pub attests_for: Scope,
     /// A claim to a pattern of all that it says.
     pub claims: BTreeMap<String, String>,
     pub workload: ActorId,
+}
+
+impl SpeaksFor {
+    /// The same tokens for the same workload, and nowhere where they did not count.
+    fn is_within(&self, old: &Self) -> bool {
+        self.workload == old.workload && self.claims == old.claims && self.attests_for.is_within(&old.attests_for)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +165,14 @@ impl IssuerFile {
         if !self.workloads.is_sorted_by(|a, b| (&a.workload, &a.claims) < (&b.workload, &b.claims)) {
             return Some(("its workloads are not in order, each entry once".to_owned(), None));
         }
+        let mut pairs = self.workloads.iter().zip(self.workloads.iter().skip(1));
+        let differ = |(one, next): &(&SpeaksFor, &SpeaksFor)| {
+            one.workload == next.workload && one.attests_for != next.attests_for
+        };
+        if let Some((SpeaksFor { workload, .. }, _)) = pairs.find(differ) {
+            let what = format!("its tokens speak for {workload} for some targets and for others");
+            return Some((what, Some("make a workload of each: which token spoke is not known later".to_owned())));
+        }
         self.workloads.iter().find_map(|entry| {
             let problem = claims::problem(&entry.claims)?;
             Some((format!("workload {}: {}", entry.workload, problem.0), Some(problem.1)))
@@ -216,8 +235,12 @@ impl Issuers {
                 let what = format!("{} is the issuer of {} already", issuer.file.issuer, path_of(other));
                 return Err(invalid(&path_of(&issuer.name), what).hint("one file says all of an issuer"));
             }
-            for SpeaksFor { workload, .. } in &issuer.file.workloads {
+            for SpeaksFor { workload, attests_for, .. } in &issuer.file.workloads {
                 let path = path_of(&issuer.name);
+                if let Some(unknown) = catalog.lacks(attests_for) {
+                    let what = format!("there is no `{unknown}`, for which {workload} attests");
+                    return Err(invalid(&path, what));
+                }
                 match catalog.actors.get(workload).map(|actor| actor.kind) {
                     Some(ActorKind::Workload) => {}
                     Some(kind @ (ActorKind::Person | ActorKind::Agent)) => {
@@ -268,6 +291,16 @@ impl Issuers {
     pub fn stands(&self, by: &ActorId, key: &Fingerprint, said: &ByToken) -> bool {
         let issuer = self.get(&said.issuer);
         issuer.is_some_and(|issuer| issuer.key(key.as_str()).is_some() && issuer.under(by) == Some(said.under))
+    }
+
+    /// For which targets what is said by this issuer's tokens counts.
+    pub fn scope(&self, issuer: &str, workload: &ActorId) -> Option<&Scope> {
+        self.get(issuer)?.entries(workload).next().map(|entry| &entry.attests_for)
+    }
+
+    /// Whether tokens of any of them speak for a workload, and count for this target.
+    pub fn speak_of(&self, workload: &ActorId, target: &Target) -> bool {
+        self.iter().flat_map(|issuer| issuer.entries(workload)).any(|entry| entry.attests_for.covers(target))
     }
 
     /// What a statement says of its token (`NAME/FINGERPRINT`), where the token itself is not at hand.
@@ -412,7 +445,7 @@ pub fn loosens(before: &Issuers, after: &Issuers) -> Vec<(String, &'static str)>
         if new.file.keys.values().any(|key| old.key(key.fingerprint().as_str()).is_none()) {
             found.push((new.name.clone(), "signs by another key"));
         }
-        if new.file.workloads.iter().any(|entry| !old.file.workloads.contains(entry)) {
+        if new.file.workloads.iter().any(|entry| !old.file.workloads.iter().any(|old| entry.is_within(old))) {
             found.push((new.name.clone(), "speaks for a workload by other tokens than before"));
         }
     }

@@ -16,7 +16,7 @@ use countersign_ledger::jws;
 use serde::Deserialize;
 
 use super::{ISSUERS, IssuerFile, SpeaksFor, invalid, is_name};
-use crate::{ids::ActorId, refusal::Refusal};
+use crate::{evidence::Place, ids::ActorId, refusal::Refusal};
 
 pub const YAML: &str = ".yaml";
 pub const JWKS: &str = ".jwks.json";
@@ -32,11 +32,13 @@ struct Says {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    #[serde(default, rename = "attests-for")]
+    attests_for: Option<Vec<Place>>,
     claims: BTreeMap<String, String>,
     workload: ActorId,
 }
 
-const SAYS: &str = "what it says: issuer, workloads; of each of these workload and claims";
+const SAYS: &str = "what it says: issuer, workloads; of each of these workload and claims, and attests-for, a list of targets or systems, where not all";
 
 /// The issuers that a home's `issuers/` comes to. `files` are by their names in the folder.
 pub fn issuers(files: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, IssuerFile>, Refusal> {
@@ -58,8 +60,15 @@ pub fn issuers(files: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Iss
         })?;
         let keys = jws::parse_jwks(keys).map_err(|error| invalid(&format!("{ISSUERS}{beside}"), error))?;
         read.insert(beside);
-        let entries = workloads.into_iter().map(|Entry { claims, workload }| SpeaksFor { claims, workload });
-        let mut workloads: Vec<SpeaksFor> = entries.collect();
+        let mut entries = Vec::new();
+        for Entry { attests_for, claims, workload } in workloads {
+            if attests_for.as_ref().is_some_and(Vec::is_empty) {
+                return Err(invalid(&at, format_args!("`attests-for` of {workload} names no target")).hint(SAYS));
+            }
+            let attests_for = attests_for.into_iter().flatten().collect();
+            entries.push(SpeaksFor { attests_for, claims, workload });
+        }
+        let mut workloads: Vec<SpeaksFor> = entries;
         workloads.sort_by(|a, b| (&a.workload, &a.claims).cmp(&(&b.workload, &b.claims)));
         workloads.dedup();
         let file = IssuerFile { issuer, keys, workloads };

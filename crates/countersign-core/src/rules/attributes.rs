@@ -52,7 +52,11 @@ impl Judged<'_> {
     }
 
     fn evidence(&self, of: fn(&EvidenceView) -> bool) -> Value {
-        let of = |kind: &EvidenceKind| (kind.to_string(), self.snapshot.evidence.get(kind).is_some_and(of));
+        let here = |view: &EvidenceView| match view.only_for.is_empty() {
+            true => of(view),
+            false => of(&view.of(&self.target.target)),
+        };
+        let of = |kind: &EvidenceKind| (kind.to_string(), self.snapshot.evidence.get(kind).is_some_and(here));
         Value::Bools(self.literals.evidence.iter().map(of).collect())
     }
 

@@ -20,10 +20,22 @@ pub const RULES_LOADED: &str = "rules-loaded";
 pub const POLICY_GROUP: &str = "policy-group";
 pub const LOOSENING: &str = "loosening";
 pub const FROZEN: &str = "frozen";
+pub const SCHEDULED: &str = "scheduled";
+pub const EXPIRED: &str = "expired";
 
 /// Names that no rule may take.
-pub const ALL: [&str; 8] =
-    [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP, LOOSENING, FROZEN];
+pub const ALL: [&str; 10] = [
+    IDENTITIES_KNOWN,
+    NO_REJECTION,
+    TARGETS_KNOWN,
+    FLOOR,
+    RULES_LOADED,
+    POLICY_GROUP,
+    LOOSENING,
+    FROZEN,
+    SCHEDULED,
+    EXPIRED,
+];
 
 /// What the floor asks of a production target.
 const FLOOR_ASKS: Requirement = Requirement { need: Need::Approvals { role: Role::Independent, count: 1 }, only: None };
@@ -70,6 +82,14 @@ pub fn words(id: &str) -> Option<Words> {
             "that no freeze holds, or that it may pass".to_owned(),
             "While it is frozen, only what cannot wait goes; the calendar says what that is.",
         ),
+        SCHEDULED => (
+            "that it lands in the window that was signed for it".to_owned(),
+            "Whoever put it off, and whoever approved it for that time, meant then and no other time.",
+        ),
+        EXPIRED => (
+            "that somebody has touched it lately".to_owned(),
+            "What nobody has looked at for so long is looked at again before it lands: what stands around it has moved on.",
+        ),
         _ => return None,
     };
     Some(Words { requires, because })
@@ -86,6 +106,8 @@ pub(super) struct BuiltinIds {
     policy_group: RuleId,
     loosening: RuleId,
     frozen: RuleId,
+    scheduled: RuleId,
+    expired: RuleId,
 }
 
 impl BuiltinIds {
@@ -99,6 +121,8 @@ impl BuiltinIds {
             policy_group: POLICY_GROUP.parse()?,
             loosening: LOOSENING.parse()?,
             frozen: FROZEN.parse()?,
+            scheduled: SCHEDULED.parse()?,
+            expired: EXPIRED.parse()?,
         })
     }
 }
@@ -148,6 +172,23 @@ pub(super) fn frozen(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<RuleDecisi
     let is_in = |view: &&TargetView| stopped().any(|freeze| freeze.targets.contains(&view.target));
     let targets = snapshot.targets.iter().filter(is_in).map(|view| view.target.clone()).collect();
     stopping(&ids.frozen, targets, Some(missing).filter(|missing| missing.count > 0).into_iter().collect())
+}
+
+/// It is in its window, where it has one.
+pub(super) fn scheduled(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Option<RuleDecision> {
+    let window = snapshot.schedule.as_ref()?.window;
+    let missing = match (window.until, window.not_before) {
+        (Some(until), _) if until <= now => Missing::each(Token::Reschedule, [until]),
+        (_, Some(from)) if now < from => Missing::each(Token::Opens, [from]),
+        _ => return None,
+    };
+    stopping(&ids.scheduled, everywhere(snapshot), vec![missing])
+}
+
+/// It has not expired.
+pub(super) fn expired(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Option<RuleDecision> {
+    let expired = snapshot.expires_at.filter(|at| *at <= now)?;
+    stopping(&ids.expired, everywhere(snapshot), vec![Missing::each(Token::Revive, [expired])])
 }
 
 /// A production target has an approval by somebody who had no hand in the change, whatever the rules say. One that carries

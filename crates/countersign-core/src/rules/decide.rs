@@ -128,6 +128,8 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
         builtin::identities_known(ids, snapshot),
         builtin::no_rejection(ids, snapshot),
         builtin::frozen(ids, snapshot),
+        builtin::scheduled(ids, snapshot, now),
+        builtin::expired(ids, snapshot, now),
     ];
     let mut first: Vec<RuleDecision> = first.into_iter().flatten().collect();
     let mut weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();

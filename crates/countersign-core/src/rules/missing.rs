@@ -63,7 +63,10 @@ impl Requirement {
             _ if asked().next().is_none() => 0,
             Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| guidance.is_stale(now))),
             Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < *chars),
-            Need::Evidence(kind) => u32::from(!snapshot.evidence.get(kind).is_some_and(EvidenceView::passed)),
+            Need::Evidence(kind) => {
+                let passed = |came: &EvidenceView| came.passed_for(asked().map(|asked| &asked.target));
+                u32::from(!snapshot.evidence.get(kind).is_some_and(passed))
+            }
             Need::Disclosure => u32::from(is_undisclosed(snapshot)),
             Need::Has(has) => u32::from(!has.is_met(snapshot)),
         }

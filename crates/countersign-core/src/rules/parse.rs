@@ -72,7 +72,7 @@ pub(super) fn example(annotation: &str) -> &'static str {
         "id" => "`@id(\"owner-approves\")`",
         "requires" => "`@requires(\"approval:owner:1\")`",
         "because" => "`@because(\"Whoever is woken at night has seen the change.\")`",
-        "remedy" => "`@remedy(\"countersign approve {change} --git ., or --file PATH\")`",
+        "remedy" => "`@remedy(\"countersign review {change}\")`",
         "mode" => "`@mode(\"enforce\")` or `@mode(\"watch\")`",
         _ => "`@strength(\"waivable\")` or `@strength(\"mandatory\")`",
     }

@@ -7,7 +7,7 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
     Ai, AiStatus, Applier, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView,
-    Material, PathsView, ProposerView, Snapshot, TargetView, WaiverView,
+    PathsView, ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -30,7 +30,6 @@ impl Builder {
             revision: 1,
             kind,
             purpose: Purpose::default(),
-            material: Material::Commits,
             targets: Vec::new(),
             unknown_targets: BTreeSet::new(),
             contributors: BTreeSet::new(),
@@ -65,6 +64,8 @@ impl Builder {
             calendar: None,
             waiting_hours: None,
             findings_overdue: None,
+            schedule: None,
+            expires_at: None,
         })
     }
 

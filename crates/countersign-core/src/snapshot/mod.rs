@@ -6,6 +6,7 @@
 
 mod build;
 mod calendar;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,16 +27,8 @@ use crate::{
 pub use self::{
     build::Builder,
     calendar::{CalendarView, FreezeView, Worked},
+    schedule::ScheduleView,
 };
-
-/// What the subject is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Material {
-    Commits,
-    Files,
-    Governance,
-}
 
 /// One revision of one change, as the rules see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +40,6 @@ pub struct Snapshot {
     pub kind: Kind,
     #[serde(default, skip_serializing_if = "Purpose::is_none")]
     pub purpose: Purpose,
-    /// What the reviewer has to have at hand.
-    pub material: Material,
     pub targets: Vec<TargetView>,
     /// Targets of the change that the catalog no longer has.
     pub unknown_targets: BTreeSet<Target>,
@@ -137,6 +128,12 @@ pub struct Snapshot {
     /// How many findings about its targets nobody has answered in time, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings_overdue: Option<u32>,
+    /// When it lands, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleView>,
+    /// When it expires, where the home says that changes do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }
 
 /// Who signed the commits of a revision.
@@ -192,12 +189,36 @@ pub struct EvidenceView {
     pub self_made_by: BTreeSet<ActorId>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub failed_by: BTreeSet<ActorId>,
+    /// Those of them whose word is of some of the change's targets alone, with these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only_for: BTreeMap<ActorId, BTreeSet<Target>>,
     /// It was skipped, or says neither.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub neither_by: BTreeSet<ActorId>,
 }
 
 impl EvidenceView {
+    /// What of it is said of one target.
+    pub fn of(&self, target: &Target) -> Self {
+        let counts = |by: &&ActorId| self.only_for.get(*by).is_none_or(|only| only.contains(target));
+        let here = |all: &BTreeSet<ActorId>| all.iter().filter(counts).cloned().collect();
+        Self {
+            passed_by: here(&self.passed_by),
+            self_made_by: here(&self.self_made_by),
+            failed_by: here(&self.failed_by),
+            neither_by: here(&self.neither_by),
+            only_for: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it passed for all of these.
+    pub fn passed_for<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> bool {
+        match self.only_for.is_empty() {
+            true => self.passed(),
+            false => targets.into_iter().all(|target| self.of(target).passed()),
+        }
+    }
+
     /// Somebody's word is that it passed, which the change did not make itself, and nobody's is that it failed.
     pub fn passed(&self) -> bool {
         !self.passed_by.is_empty() && self.failed_by.is_empty()

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Away, Back, BreakGlass, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer, Freeze, FreezeLift,
-    Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, SeenCheckpoint,
+    Away, Back, BreakGlass, CalendarFetched, Delegation, DelegationEnd, Drill, Evidence, Finding, FindingAnswer,
+    Freeze, FreezeLift, Header, KeyRotation, Labelling, LocalPermit, PermitRequest, Recovery, RevisionRef, Schedule,
+    SeenCheckpoint, Window,
 };
 use crate::{
     decision::Outcome,
@@ -179,6 +180,9 @@ pub struct Approval {
     pub revision: RevisionRef,
     pub seen: Seen,
     pub targets: BTreeSet<Target>,
+    /// When the change lands, as whoever approves saw it. Not spelled where nobody said when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -479,6 +483,7 @@ bodies! {
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
     Label(Labelling) = "label",
+    Schedule(Schedule) = "schedule",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -496,6 +501,7 @@ bodies! {
     FindingAnswer(FindingAnswer) = "finding-answer",
     Freeze(Freeze) = "freeze",
     FreezeLift(FreezeLift) = "freeze-lift",
+    CalendarFetched(CalendarFetched) = "calendar-fetched",
     Drill(Drill) = "drill",
     Away(Away) = "away",
     Back(Back) = "back",
@@ -533,6 +539,7 @@ impl Body {
             | Self::KeyRotation(_)
             | Self::Freeze(_)
             | Self::FreezeLift(_)
+            | Self::CalendarFetched(_)
             | Self::Drill(_)
             | Self::Away(_)
             | Self::Back(_)
@@ -555,6 +562,7 @@ impl Body {
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
             Self::Label(b) => Some((&b.change, &b.revision)),
+            Self::Schedule(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -576,6 +584,7 @@ impl Body {
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
             Self::Freeze(b) => vec![b.reason],
+            Self::CalendarFetched(b) => vec![b.content],
             Self::KeyRotation(b) => b.reason.into_iter().collect(),
             Self::Recovery(b) => vec![b.reason],
             Self::Proposal(b) => {
@@ -611,6 +620,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Label(_)
+            | Self::Schedule(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -628,6 +638,7 @@ impl Body {
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
             Self::LocalPermit(permit) => vec![permit.transition.digest],
+            Self::CalendarFetched(said) => vec![said.content],
             Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
@@ -649,6 +660,7 @@ impl Body {
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
             | Self::Label(_)
+            | Self::Schedule(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)

@@ -80,7 +80,7 @@ pub enum Matter {
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
     NobodyCan { rule: RuleId, target: Target },
-    /// A rule was switched off and on again, and changes passed meanwhile that it would have stopped.
+    /// A rule let more through for a while, switched off or otherwise, and changes passed that it stopped before and stops again.
     RuleSwitched {
         /// The first of them.
         changes: BTreeSet<ChangeId>,
@@ -292,7 +292,7 @@ impl Matter {
             Self::RuleSwitched { changes, rule, target, .. } => {
                 let named: Vec<&str> = changes.iter().map(ChangeId::short).collect();
                 format!(
-                    "rule {rule} was switched off and on again, and meanwhile passed to {target} what it would have stopped: {}",
+                    "rule {rule} let more through for a while, and meanwhile passed to {target} what it stopped before and stops again: {}",
                     named.join(", ")
                 )
             }

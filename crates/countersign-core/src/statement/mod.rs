@@ -22,6 +22,8 @@ mod governed;
 mod keys;
 mod label;
 mod permit;
+mod schedule;
+mod subscription;
 mod worth;
 
 use std::borrow::Cow;
@@ -41,6 +43,8 @@ pub use self::{
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
     permit::{LocalPermit, PermitRequest},
+    schedule::{Schedule, Window},
+    subscription::CalendarFetched,
 };
 pub use crate::kind::Seen;
 use crate::{
@@ -184,6 +188,7 @@ impl Statement {
             Body::KeyRotation(b) => vec![named(b.key.as_str(), &Digest::of(b.new_key.to_string()))],
             Body::Freeze(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::FreezeLift(b) => vec![named("freeze", &b.freeze)],
+            Body::CalendarFetched(b) => vec![named(b.calendar.as_str(), &b.content)],
             Body::Away(_) | Body::Back(_) => {
                 let of = format!("person/{}", self.header.by);
                 let digest = Digest::of(&of);
@@ -225,6 +230,7 @@ impl Statement {
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
             | Body::Label(_)
+            | Body::Schedule(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -256,7 +262,7 @@ impl Statement {
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
             // Whatever is frozen, every decision looks here, and every verifier.
-            Body::Genesis(_) | Body::Epoch(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
+            Body::Genesis(_) | Body::Epoch(_) | Body::Freeze(_) | Body::FreezeLift(_) | Body::CalendarFetched(_) => {
                 (governance_stream()?, Vec::new())
             }
             Body::Publication(b) => (
@@ -294,6 +300,7 @@ impl Statement {
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
             | Body::Label(Labelling { change, .. })
+            | Body::Schedule(Schedule { change, .. })
             | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })

@@ -27,6 +27,7 @@ pub(super) fn files(subject: &FilesSubject) -> Vec<RuledPath> {
         submodule: false,
         led: false,
         link: false,
+        mode: false,
         lines: None,
     };
     subject.files.keys().map(file).collect()

@@ -9,7 +9,7 @@ use crate::{
     evidence::{Attests, EvidenceResult},
     facts::RuledPath,
     governance::Governance,
-    ids::{ActorId, EvidenceKind},
+    ids::{ActorId, EvidenceKind, Target},
     refusal::Refusal,
     snapshot::EvidenceView,
     state::State,
@@ -59,6 +59,11 @@ pub(super) fn evidence(
             && attests.kinds.contains(&record.kind)
             && !made.contains(&record.by)
             && holds(record)?;
+        let only: BTreeSet<Target> =
+            change.targets.iter().filter(|at| is_of(governance, record, at)).cloned().collect();
+        if only.is_empty() {
+            continue;
+        }
         let view = views.entry(record.kind.clone()).or_default();
         let among = match record.result {
             EvidenceResult::Failed => &mut view.failed_by,
@@ -70,9 +75,20 @@ pub(super) fn evidence(
             EvidenceResult::Warned | EvidenceResult::Skipped | EvidenceResult::Neutral => &mut view.neither_by,
         };
         among.insert(record.by.clone());
+        if only.len() < change.targets.len() {
+            view.only_for.insert(record.by.clone(), only);
+        }
     }
     views.retain(|_, view| *view != EvidenceView::default());
     Ok(views)
+}
+
+/// Whether evidence counts for a target: governance can say of a workload, and of an issuer's tokens for it, for which theirs does.
+fn is_of(governance: &Governance, record: &EvidenceRecord, target: &Target) -> bool {
+    let of_workload = governance.catalog.actors.get(&record.by).map(|actor| &actor.attests.only_for);
+    let of_tokens = record.token.as_ref().map(|token| governance.issuers.scope(&token.issuer, &record.by));
+    of_workload.is_none_or(|scope| scope.covers(target))
+        && of_tokens.is_none_or(|scope| scope.is_some_and(|scope| scope.covers(target)))
 }
 
 /// What the revision touches in a repository. Files of a change are where they are named; what governs steers no workload.

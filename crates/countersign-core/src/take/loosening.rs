@@ -1,8 +1,8 @@
 //! Who stands behind a change of what governs, and until when one waits that loosens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Time;
+use countersign_ledger::{Fingerprint, Time};
 
 use super::person;
 use crate::{
@@ -14,6 +14,13 @@ use crate::{
     subject::Subject,
 };
 
+/// Since when somebody stands behind what is published, and by which keys of theirs.
+#[derive(Clone, Debug)]
+pub(crate) struct Stands {
+    since: Time,
+    pub keys: BTreeSet<Fingerprint>,
+}
+
 /// Whoever stands behind what is published, and since when: whoever submitted it and those whose approvals count, each by the very
 /// key that they did it with, which has to hold still. What somebody did with a stolen one began no waiting either.
 pub(crate) fn behind(
@@ -21,22 +28,24 @@ pub(crate) fn behind(
     change: &Change,
     approvals: &[ApprovalView],
     now: Time,
-) -> Result<BTreeMap<ActorId, Time>, Refusal> {
+) -> Result<BTreeMap<ActorId, Stands>, Refusal> {
     let mut behind = BTreeMap::new();
     let Some(revision) = change.current() else { return Ok(behind) };
     for approval in approvals {
-        let mut since = now;
+        let mut stands = Stands { since: now, keys: BTreeSet::new() };
         for given in change.approvals.iter().filter(|a| a.by == approval.by && a.revision == revision.reference) {
             if person(state, &given.by, &given.key, now)?.is_some() {
-                since = since.min(given.at);
+                stands.since = stands.since.min(given.at);
+                stands.keys.insert(given.key.clone());
             }
         }
-        behind.insert(approval.by.clone(), since);
+        behind.insert(approval.by.clone(), stands);
     }
     if let Some(key) = &revision.key
         && person(state, &revision.by, key, now)?.is_some()
     {
-        behind.insert(revision.by.clone(), revision.at);
+        let keys = BTreeSet::from([key.clone()]);
+        behind.insert(revision.by.clone(), Stands { since: revision.at, keys });
     }
     Ok(behind)
 }
@@ -58,7 +67,7 @@ pub(super) fn loosening(
     let policy_group = governance.policy_group();
     let is_senior = |id: &ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
     let behind = behind(state, change, approvals, now)?;
-    let mut by_time: Vec<(&Time, &ActorId)> = behind.iter().map(|(id, since)| (since, id)).collect();
+    let mut by_time: Vec<(&Time, &ActorId)> = behind.iter().map(|(id, stands)| (&stands.since, id)).collect();
     by_time.sort();
     let mut view = LooseningView { policy: 0, senior: governance.catalog.seniors().is_empty(), until: None };
     for (since, id) in by_time {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::contributors;
+use super::{contributors, person};
 use crate::{
     catalog::Tier,
     change::{Change, Revision},
@@ -13,7 +13,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, Target},
     refusal::Refusal,
     snapshot::EvidenceView,
-    standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard, StandardView},
+    standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard, StandardApproval, StandardView},
     state::State,
     statement::RevisionRef,
     subject::Subject,
@@ -41,7 +41,7 @@ pub(super) fn standard(
         if weighing.misses(standard)?.is_empty()
             && let Some(approval) = state.governance.record.standards.get(&standard.name)
         {
-            let approved_by = state.governance.answer_for(approval).cloned().collect();
+            let approved_by = weighing.answer_for(approval)?.into_iter().cloned().collect();
             let approved_at = approval.at;
             return Ok(Some(StandardView { name: standard.name.clone(), approved_by, approved_at }));
         }
@@ -86,12 +86,17 @@ impl Weighing<'_> {
         match governance.record.standards.get(&standard.name) {
             None => misses.push("nobody stands behind it".to_owned()),
             Some(approval) => {
+                // Whose keys hold is in their own streams, which a decision looks at only where they bear on it.
                 if governance.answer_for(approval).count() < APPROVERS {
                     misses.push(format!(
                         "fewer than {APPROVERS} of those who had to approve it are still of the policy group"
                     ));
+                } else if misses.is_empty() && self.answer_for(approval)?.len() < APPROVERS {
+                    misses.push(format!(
+                        "fewer than {APPROVERS} of those who had to approve it did so by a key that holds still"
+                    ));
                 }
-                if let Some(both) = approval.by.intersection(self.made).next() {
+                if let Some(both) = approval.by.keys().find(|by| self.made.contains(*by)) {
                     misses.push(format!("{both} approved it, and had a hand in this change"));
                 }
                 let end = standard.until.min(approval.at.plus_secs(MAX_DAYS * DAY_SECS));
@@ -106,7 +111,7 @@ impl Weighing<'_> {
         }
         for kind in &standard.evidence {
             match self.evidence.get(kind) {
-                Some(view) if view.passed() => {}
+                Some(view) if view.passed_for(&self.change.targets) => {}
                 Some(view) => misses.push(format!("evidence that {kind} passed ({})", view.objections().join(", "))),
                 None => misses.push(format!("evidence that {kind} passed")),
             }
@@ -123,6 +128,31 @@ impl Weighing<'_> {
         }
         Ok(misses)
     }
+
+    /// Those who had to approve a template, could do so again, and did it by a key that still holds: what somebody let through
+    /// with a stolen one goes through no more once it is taken away.
+    fn answer_for<'b>(&self, approval: &'b StandardApproval) -> Result<Vec<&'b ActorId>, Refusal> {
+        let mut answer = Vec::new();
+        for (by, keys) in self.state.governance.answer_for(approval) {
+            let mut holds = false;
+            for key in keys {
+                holds |= person(self.state, by, key, self.now)?.is_some();
+            }
+            answer.extend(holds.then_some(by));
+        }
+        Ok(answer)
+    }
+}
+
+/// Whoever approved a template that the change is of the sort of: whether it goes through by that depends on their keys.
+pub(super) fn approvers<'a>(governance: &'a Governance, change: &Change) -> BTreeSet<&'a ActorId> {
+    let Some(revision) = change.current() else { return BTreeSet::new() };
+    let of_sort = governance
+        .standards
+        .values()
+        .filter(|standard| misses_of_sort(standard, governance, change, revision).is_empty())
+        .filter_map(|standard| governance.record.standards.get(&standard.name));
+    of_sort.flat_map(|approval| governance.answer_for(approval)).map(|(by, _)| by).collect()
 }
 
 /// What else landed on a target by this template within a day.
@@ -228,6 +258,8 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
                 let more = if more == 0 { String::new() } else { format!(" and {more} more") };
                 misses.push(format!("`{}`{more} is outside of its paths", first.path));
             }
+            let inside = paths.iter().filter(|path| standard.globs.is_match(&path.path));
+            misses.extend(inside.filter_map(|path| unnamed(standard, path)).next());
         }
     }
     let most = [
@@ -239,6 +271,18 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
         misses.push(format!("it {does} {n} {what}, and {most} are the most"));
     }
     misses
+}
+
+/// What does more than its lines say: what is run, and what steers git and a forge. A wildcard is not meant for these.
+fn unnamed(standard: &Standard, path: &RuledPath) -> Option<String> {
+    let is_git = |part: &&str| part.get(..4).is_some_and(|begins| begins.eq_ignore_ascii_case(".git"));
+    let steers: Vec<&str> = path.path.split('/').filter(is_git).collect();
+    if !steers.is_empty() && !standard.globs.name(&path.path, &steers) {
+        return Some(format!("`{}` steers git or a forge, and its paths do not name it", path.path));
+    }
+    let name: Vec<&str> = path.path.rsplit('/').take(1).collect();
+    let is_moded = path.mode && !standard.globs.name(&path.path, &name);
+    is_moded.then(|| format!("the mode of `{}` changes, and its paths do not name it", path.path))
 }
 
 /// Whether a change is of the sort that a template is about: what of it landed is counted, however it was approved.

@@ -66,7 +66,7 @@ fn an_approval_carries_over_to_a_new_base_a_merge_of_it_and_a_new_message() {
     world.ask_for("ada", request).unwrap();
     // The whole log, and the part of it that a decision takes, come to the same.
     world.replayed().unwrap();
-    let inputs = world.change(&change).inputs(None).unwrap();
+    let inputs = world.change(&change).inputs(&world.state.governance, None).unwrap();
     assert!(inputs.iter().any(|stream| stream.as_str() == "person/linus"), "{inputs:?}");
 }
 

@@ -153,6 +153,25 @@ fn references_must_resolve() {
 }
 
 #[test]
+fn where_evidence_counts_is_there() {
+    let of = |places: &str| {
+        error(&format!(
+            "Group g\nSystem s owner=g\nUser ci @countersign/actor=workload @countersign/attests-for={places}"
+        ))
+    };
+    insta::assert_snapshot!(of("t"), @"c.yaml:19: there is no system `t`");
+    insta::assert_snapshot!(of("s/dev"), @"c.yaml:19: `s/dev`: there is no environment `dev`; did you mean `development`?");
+    insta::assert_snapshot!(of(","), @r#"
+    c.yaml:19: it names no target
+      hint: for example `checkout, search/production`: systems or targets
+    "#);
+    insta::assert_snapshot!(of("s/"), @r#"
+    c.yaml:19: `` is not a valid environment name: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit
+      hint: for example `checkout, search/production`: systems or targets
+    "#);
+}
+
+#[test]
 fn nothing_is_there_twice() {
     insta::assert_snapshot!(error("Group g\nSystem s owner=g\nComponent s owner=g"), @r#"
     c.yaml:16: system `s` is already at c.yaml:9
@@ -233,7 +252,7 @@ fn slips_are_not_skipped() {
     "#);
     insta::assert_snapshot!(error("User a @countersign/colour=x"), @"
     c.yaml:6: unknown annotation `countersign/colour`
-      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/attests`, `countersign/workflows`
+      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/attests`, `countersign/attests-for`, `countersign/workflows`
     ");
     insta::assert_snapshot!(parse("kind: User\nmetadata: {name: a, namespace: other}").unwrap_err(), @r#"
     c.yaml:1: `apiVersion` of a User is `none`

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use countersign_core::{
-    facts::{Led, delta, facts, git::GitRead as _, led},
+    evidence::Attests,
+    facts::{GitFacts, Led, delta, facts, git::GitRead as _, led},
     rules::Rules,
 };
 
@@ -13,7 +14,7 @@ const LINK: u32 = 0o120_000;
 const ADA: &str = "Ada <ada@example.com>";
 
 /// A history of two commits, in which links are named by where they lead.
-fn reaches(before: &[(&'static str, &'static str)], touched: &[(&'static str, &'static str)]) -> String {
+fn history(before: &[(&'static str, &'static str)], touched: &[(&'static str, &'static str)]) -> Memory {
     let mut git = Memory::default();
     let mut n = 100;
     for (at, (commit, paths)) in [(1, before), (2, touched)].into_iter().enumerate() {
@@ -31,6 +32,16 @@ fn reaches(before: &[(&'static str, &'static str)], touched: &[(&'static str, &'
         let parents: &[u64] = if at == 0 { &[] } else { &[1] };
         git.write(commit, parents, [ADA, ADA], b"x", &files);
     }
+    git
+}
+
+/// What is known of the second of them.
+fn extracted(before: &[(&'static str, &'static str)], touched: &[(&'static str, &'static str)]) -> GitFacts {
+    facts(&history(before, touched), &range(1, 2), &salt()).unwrap().0
+}
+
+fn reaches(before: &[(&'static str, &'static str)], touched: &[(&'static str, &'static str)]) -> String {
+    let git = history(before, touched);
     let changes = delta::touched(&git.diff(&oid(1), &oid(2)).unwrap());
     let found = led(&git, &oid(2), &changes).unwrap();
     let (extracted, _) = facts(&git, &range(1, 2), &salt()).unwrap();
@@ -81,6 +92,29 @@ fn where_nobody_can_tell_where_a_link_leads_a_change_touches_everything() {
     assert_eq!(reaches(&[("docs/a", ""), ("docs/l", "/docs/a")], &[("docs/a", "")]), "");
     assert_eq!(reaches(&[("docs/a", ""), ("docs/l", ".")], &[("docs/a", "")]), "docs/l/a");
     assert_eq!(reaches(&[("a", ""), ("l", ".")], &[("a", "")]), "l/a");
+}
+
+/// A workflow that has been a link for long is edited where it leads, and where a link on the way is turned elsewhere.
+#[test]
+fn a_link_of_long_ago_hides_no_edit_of_the_workflow_that_it_leads_to() {
+    let workflow = ".github/workflows/ci.yml";
+    let edits = |before: &[(&'static str, &'static str)], touched: &[(&'static str, &'static str)], named| {
+        let ruled = extracted(before, touched).ruled_paths();
+        Attests::default().is_edited_by(ruled.as_deref(), named)
+    };
+    let linked = [("ci/steps.yml", ""), ("ci/other.yml", ""), (".github/workflows/ci.yml", "../../ci/steps.yml")];
+    assert!(edits(&linked, &[("ci/steps.yml", "")], Some(workflow)) && edits(&linked, &[("ci/steps.yml", "")], None));
+    assert!(!edits(&linked, &[("ci/other.yml", "")], Some(workflow)));
+    // By a folder that is a link, and by a link in between.
+    let by_folder = [("tools/run.sh", ""), ("ci", "tools"), ("elsewhere/run.sh", "")];
+    assert!(edits(&by_folder, &[("tools/run.sh", "")], Some("ci/run.sh")));
+    assert!(edits(&by_folder, &[("ci", "elsewhere")], Some("ci/run.sh")));
+    let in_between = [("b/run.sh", ""), ("a", "b"), ("ci/run.sh", "../a/run.sh"), ("c/run.sh", "")];
+    assert!(edits(&in_between, &[("b/run.sh", "")], Some("ci/run.sh")));
+    assert!(edits(&in_between, &[("a", "c")], Some("ci/run.sh")));
+    // The other way round: a link to the workflow, turned away from it.
+    let to_it = [(workflow, ""), ("run", ".github/workflows/ci.yml"), ("b", "")];
+    assert!(edits(&to_it, &[("run", "b")], Some(workflow)) && edits(&to_it, &[(workflow, "")], Some("run")));
 }
 
 #[test]

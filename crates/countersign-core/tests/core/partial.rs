@@ -13,7 +13,7 @@ use countersign_core::{
     state::{Record, State},
     statement::{
         ApprovalWithdrawal, Away, Body, Disclosure, KeyRotation, LabelAct, Labelling, OutcomeReport, OutcomeResult,
-        PermitGrant, PermitRequest, Recovery, RejectionLift, Waiver, Withdrawal,
+        PermitGrant, PermitRequest, Recovery, RejectionLift, Schedule, Waiver, Window, Withdrawal,
     },
 };
 use countersign_ledger::{Envelope, StreamId};
@@ -149,6 +149,7 @@ enum What {
     TakeBack,
     Comment,
     Label,
+    Schedule,
     Attest,
     Waive,
     Disclose,
@@ -193,6 +194,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
         2 => Just(one(What::Label)),
+        2 => Just(one(What::Schedule)),
         1 => Just(one(What::Attest)),
         1 => Just(one(What::Waive)),
         1 => Just(one(What::Disclose)),
@@ -361,6 +363,11 @@ impl Act {
             What::Label => {
                 let act = if self.by.is_multiple_of(2) { LabelAct::PutOn } else { LabelAct::TakeOff };
                 Body::Label(Labelling { act, change, labels: ["hold".parse().unwrap()].into(), revision })
+            }
+            What::Schedule => {
+                let window = Window { not_before: Some(world.now.plus_secs(60)), until: None };
+                let window = Some(window).filter(|_| self.by.is_multiple_of(2));
+                Body::Schedule(Schedule { change, revision, window })
             }
             What::Attest => {
                 (*by, *keys) = ("ci", vec!["ci"]);

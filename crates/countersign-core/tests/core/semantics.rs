@@ -280,6 +280,7 @@ fn sizes_without_are_counted_from_the_paths_of_the_log() {
         status: countersign_core::facts::PathStatus::Modified,
         submodule,
         link: false,
+        mode: false,
         led: false,
         lines,
     };

@@ -15,13 +15,13 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Away, Back, Body, BreakGlass, Comment, Decided, Delegation, DelegationEnd,
-        Disclosure, Drill, Epoch, Erased, Erasure, Evidence, Finding, FindingAnswer, FoundDocument, Founder, Freeze,
-        FreezeLift, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification, IdentityVerdict,
-        KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, LocalPermit, MAX_TARGETS, Matter, NewRevision,
-        ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
+        Approval, ApprovalWithdrawal, Away, Back, Body, BreakGlass, CalendarFetched, Comment, Decided, Delegation,
+        DelegationEnd, Disclosure, Drill, Epoch, Erased, Erasure, Evidence, Finding, FindingAnswer, FoundDocument,
+        Founder, Freeze, FreezeLift, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
+        IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, LocalPermit, MAX_TARGETS, Matter,
+        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
-        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        RevocationConfirmation, Schedule, Seen, SeenCheckpoint, Statement, Waiver, Window, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -40,6 +40,10 @@ fn key() -> PublicKey {
 
 fn change() -> ChangeId {
     "9f2c4e6a81d09f2c4e6a81d09f2c4e6a".parse().unwrap()
+}
+
+fn window() -> Window {
+    Window { not_before: Some(START), until: Some(START.plus_secs(3_600)) }
 }
 
 fn gate() -> GateId {
@@ -147,6 +151,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
             seen: Seen::Computed,
             targets: both(),
+            within: Some(window()),
         }),
         Body::Rejection(Rejection { change: change(), reason, revision, targets: both() }),
         Body::RejectionLift(RejectionLift { change: change(), revision, targets: both() }),
@@ -166,6 +171,7 @@ pub fn one_of_each() -> Vec<Statement> {
             labels: ["do-not-merge/hold", "no-backport"].map(|label| label.parse().unwrap()).into(),
             revision,
         }),
+        Body::Schedule(Schedule { change: change(), revision, window: Some(window()) }),
         Body::Evidence(Evidence {
             change: change(),
             document: Some(Digest::of("document")),
@@ -311,6 +317,7 @@ pub fn one_of_each() -> Vec<Statement> {
             until: START,
         }),
         Body::FreezeLift(FreezeLift { freeze: Digest::of("freeze") }),
+        Body::CalendarFetched(CalendarFetched { calendar: "team".to_owned(), content: Digest::of("events") }),
         Body::Drill(Drill {
             audience: key().fingerprint(),
             expires_at: START.plus_secs(PERMIT_SECS),
@@ -466,6 +473,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     label: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    schedule: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     evidence: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -483,6 +491,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     finding-answer: finding/1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b target/checkout/production target/search/staging
     freeze: governance
     freeze-lift: governance
+    calendar-fetched: governance
     drill: gate/shop-gate target/checkout/production target/search/staging
     away: person/ada
     back: person/ada
@@ -609,7 +618,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, local-permit, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift, drill, away, back, delegation, delegation-end");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, schedule, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, local-permit, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift, calendar-fetched, drill, away, back, delegation, delegation-end");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

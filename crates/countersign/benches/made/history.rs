@@ -265,6 +265,7 @@ impl Lane {
             facts: Some(facts),
             identities: Some(identities),
             transition: None,
+            fetched: None,
             loosens: None,
             token: None,
         };
@@ -291,6 +292,7 @@ impl Lane {
             revision,
             seen: Seen::Computed,
             targets: targets.clone(),
+            within: None,
         };
         let approved = maker.said(&approver.id, &approver.key, seen, Body::Approval(approval))?;
         change.approvals.push(ApprovalRecord {
@@ -303,6 +305,7 @@ impl Lane {
             at,
             epoch: None,
             delegated: BTreeMap::new(),
+            within: None,
         });
         let approved = place(&mut heads, &own, at, approved.envelope)?;
 
@@ -330,7 +333,7 @@ impl Lane {
         });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
-        let inputs = change.inputs(Some(&gate))?;
+        let inputs = change.inputs(&maker.governance, Some(&gate))?;
         let mut state = State::part(Arc::clone(&maker.governance));
         for stream in &inputs {
             let known = heads.get(stream).or_else(|| self.heads.get(stream)).or_else(|| maker.still.get(stream));

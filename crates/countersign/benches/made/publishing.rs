@@ -61,7 +61,7 @@ pub async fn publish(world: &World, engine: &Engine, publications: usize) -> Res
         let said =
             say(engine, first, Body::Proposal(proposal), vec![list, file, named.to_blob()?, blob.clone()]).await?;
         let (id, revision) = (ChangeId::of_proposal(&said), RevisionRef { digest: said, number: 1 });
-        let approval = Approval { change: id.clone(), reviewed, revision, seen: Seen::Material, targets };
+        let approval = Approval { change: id.clone(), reviewed, revision, seen: Seen::Material, targets, within: None };
         say(engine, second, Body::Approval(approval), Vec::new()).await?;
         let publication = Publication {
             change: Some(PublishedChange { id, revision }),

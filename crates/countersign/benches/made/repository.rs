@@ -166,6 +166,7 @@ impl<'w> Governed<'w> {
             revision,
             seen: Seen::Computed,
             targets,
+            within: None,
         };
         submit(&self.client, &approver.id, &approver.key, Body::Approval(approval), &[])?;
         Ok(change)

@@ -47,8 +47,8 @@ use crate::{
     engine::{ChangeFilter, Engine, FindingFilter, PAGE},
     unix,
     wire::{
-        ChangePage, ChangeView, Entries, FindingPage, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt,
-        Revocation, Standings, Submit, TargetLanded, Wanted,
+        ChangePage, ChangeView, Entries, Familiar, FindingPage, GovernanceInfo, LogInfo, Material, Proof, Published,
+        Receipt, Revocation, Standings, Submit, TargetLanded, Wanted,
     },
 };
 
@@ -75,6 +75,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/changes/{id}/familiar", get(familiar))
         .route("/v1/changes/{id}/material", get(wanted).post(give))
         .route("/v1/changes/{id}/material/contents", get(contents))
         .route("/v1/findings", get(findings))
@@ -382,6 +383,11 @@ async fn landed(
 async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {
     let change = engine.find(&part(id)?).await?;
     Ok(Json(engine.view(&change).await?))
+}
+
+async fn familiar(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<Familiar>> {
+    let change = engine.find(&part(id)?).await?;
+    Ok(Json(engine.familiar(&change).await?))
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ mod carried;
 pub mod forge;
 pub mod governed;
 pub mod html;
+pub mod loaded;
 pub mod names;
 mod next;
 pub mod progress;

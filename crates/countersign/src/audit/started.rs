@@ -1,6 +1,6 @@
 //! What a home was begun with from a history, as programs read it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use countersign_audit::{
     IdentityId,
@@ -38,6 +38,9 @@ pub struct Started {
     pub replay: Whole,
     /// What `gate install --map` takes.
     pub map: Vec<String>,
+    /// Where the repository lies, if a gate can guard it as it is.
+    #[serde(skip)]
+    pub bare: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,6 +122,7 @@ pub struct About {
     pub without_keys: Vec<ActorId>,
     pub founders_not_in_history: Vec<ActorId>,
     pub environment: String,
+    pub bare: Option<PathBuf>,
 }
 
 impl Started {
@@ -188,6 +192,7 @@ impl Started {
                 weeks: rounded(assumed.weeks, 10.0),
             },
             map: map.collect(),
+            bare: about.bare,
             repository: about.repository,
             branch: about.branch,
             tip: about.tip,

@@ -52,7 +52,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign amend home --why \"Linus joins payments\"     propose what you edited\n  \
-    countersign approve 9f2c4e6a81d0                        somebody else reads what it means, and signs\n  \
+    countersign review 9f2c4e6a81d0                         somebody else reads what it means, and signs\n  \
     countersign publish 9f2c4e6a81d0                        put it in force\n  \
     countersign amend home --revise 9f2c4e6a81d0            make it again on what is in force now\n  \
     countersign amend home --pull                           bring catalog/ and rules/ up to date; your edits stay\n  \
@@ -264,10 +264,9 @@ impl Amended {
         }
         show::standing(view);
         output::heading("Next");
-        anstream::println!("  a second person reads it:  countersign show {short}");
-        anstream::println!("  and approves it:           countersign approve {short} --key KEY");
-        anstream::println!("  anybody puts it in force:  countersign publish {short}");
-        anstream::println!("  {} takes it back so:      countersign withdraw {short}", session.speaker.me);
+        anstream::println!("  a second person reviews it: countersign review {short}");
+        anstream::println!("  anybody puts it in force:   countersign publish {short}");
+        anstream::println!("  {} takes it back so:       countersign withdraw {short}", session.speaker.me);
     }
 }
 

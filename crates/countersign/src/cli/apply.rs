@@ -584,8 +584,9 @@ fn open_by_copy(
     let mut desk = follow(session)?;
     // What could not be told before; if the server does not take it now either, it can wait.
     let _ = offline::hand_on(&mut desk, journal);
-    let unreported = Past::read(journal)?.unwrap_or_default().unreported();
-    let _ = spend::report(journal, &desk, unreported);
+    let past = Past::read(journal)?.unwrap_or_default();
+    desk.has_under_way(past.under_way(clock::now()));
+    let _ = spend::report(journal, &desk, past.unreported());
     let change = desk
         .change(&id)?
         .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;

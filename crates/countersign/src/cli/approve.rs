@@ -157,6 +157,7 @@ pub fn sign(global: &Global, session: &Session, reading: &Reading, seen: Seen) -
         revision: reading.revision_ref(),
         seen,
         targets: view.targets.clone(),
+        within: reading.change().window(),
     });
     let me = session.speaker.me.clone();
     submit::say(global, session, body, &[], |_| {
@@ -171,6 +172,7 @@ pub fn about(what: &str, view: &ChangeView) -> Vec<String> {
         format!("targets: {}", output::joined(&view.targets)),
         format!("made by: {}", output::list(&view.contributors)),
     ];
+    lines.extend(view.explanation.lands.clone());
     lines.extend(view.text.as_ref().map(|text| format!("why: {}", text.why.replace('\n', " "))));
     lines
 }
@@ -304,13 +306,13 @@ pub struct RejectArgs {
     /// The change: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
     /// Why.
-    #[arg(long, required_unless_present = "lift")]
+    #[arg(long)]
     why: Option<String>,
     /// Take your rejection back.
-    #[arg(long, conflicts_with_all = ["why", "set_aside"])]
+    #[arg(long)]
     lift: bool,
     /// Set this person's rejection aside, for what the change brings now.
-    #[arg(long, value_name = "PERSON", requires = "why", conflicts_with = "copy")]
+    #[arg(long, value_name = "PERSON", conflicts_with = "copy")]
     set_aside: Option<ActorId>,
     /// Sign by this verified copy of the log, without any server, and write a file for a gate. It is the folder of `countersign
     /// follow --into`, or the copy that `countersign gate status` names.
@@ -318,7 +320,30 @@ pub struct RejectArgs {
     copy: Option<PathBuf>,
 }
 
+impl RejectArgs {
+    /// One of three things is done at a time, and only one of them takes no reason.
+    fn is_one_thing(&self) -> Result<(), CliError> {
+        let what = match (self.lift, &self.why, &self.set_aside) {
+            (false, Some(_), _) | (true, None, None) => return Ok(()),
+            (true, Some(_), None) => {
+                "--lift takes your own rejection back and gives no reason, so --why is not for it".to_owned()
+            }
+            (true, _, Some(who)) => {
+                format!("--lift takes your own rejection back, and --set-aside sets {who}'s aside")
+            }
+            (false, None, Some(who)) => format!("who sets {who}'s rejection aside says why: --why TEXT"),
+            (false, None, None) => "a rejection says why: --why TEXT".to_owned(),
+        };
+        let change = &self.change;
+        Err(CliError::usage(what).hint(format!(
+            "one of: countersign reject {change} --why TEXT; countersign reject {change} --lift; \
+             countersign reject {change} --set-aside PERSON --why TEXT"
+        )))
+    }
+}
+
 pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
+    args.is_one_thing()?;
     if let (Some(copy), Some(why)) = (&args.copy, &args.why) {
         return stop::reject(global, copy, &args.change, why);
     }

@@ -454,16 +454,24 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     let why = blobs.get(&said.reason).and_then(|blob| Reason::parse(blob).ok()).map(|reason| reason.why);
     let over: Vec<ActorId> = said.overrides.iter().cloned().collect();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
-    let transition = transition(glass)?;
+    let transition = transition(glass);
     lines.push(match &transition {
-        Transition::Git(moved) => {
+        Ok(Transition::Git(moved)) => {
             format!("moves {} of {} from {} to {}", moved.reference, moved.repository, moved.old, moved.new)
         }
-        Transition::Apply(apply) => format!("runs {}", quoted(&apply.command)),
+        Ok(Transition::Apply(apply)) => format!("runs {}", quoted(&apply.command)),
+        Err(error) => format!(
+            "what it lets happen is not to be told: {} ({}). Nobody can sign or open anything by this file; have whoever signed \
+             first send it again, whole",
+            error.message, said.transition.digest
+        ),
     });
     lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
     lines.extend(said.over_freezes.iter().map(|freeze| format!("goes over freeze {}", freeze.hex())));
-    lines.push(format!("until {}, {}", said.expires_at, once(&transition)));
+    lines.push(match &transition {
+        Ok(transition) => format!("until {}, {}", said.expires_at, once(transition)),
+        Err(_) => format!("until {}", said.expires_at),
+    });
     lines.push(format!("said by {}", glass.said.signed.statement().header.by));
     Ok(lines)
 }
@@ -485,7 +493,7 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
         Paper::Glass(glass) => *glass,
         Paper::Drill(part) => return drill::show(global, &part),
     };
-    let opens = transition(&glass)?;
+    let opens = transition(&glass).ok();
     let said = glass.says()?;
     let known = remembered(&glass.said.signed.statement().header.log)?;
     let mut lines = words(&glass)?;
@@ -503,14 +511,14 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
         Some(0) => {
             "enough have signed, unless the gate's copy of the log is older than a day: then one more".to_owned()
         }
-        Some(more) => format!(
-            "{more} more who owns it all or is a senior has to sign: countersign break-glass {} --cosign {}",
-            match &opens {
+        Some(more) => {
+            let with = opens.as_ref().map(|opens| match opens {
                 Transition::Git(_) => "--git .",
                 Transition::Apply(_) => "--file PATH",
-            },
-            word(file)
-        ),
+            });
+            let how = with.map(|with| format!(": countersign break-glass {with} --cosign {}", word(file)));
+            format!("{more} more who owns it all or is a senior has to sign{}", how.unwrap_or_default())
+        }
     });
     let left = said.expires_at.secs_since(clock::now());
     lines.push(if left > 0 {
@@ -524,7 +532,7 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     match global.format {
         Format::Json => output::json(&json!({
             "does": lines, "change": said.change, "gate": said.gate, "targets": said.targets, "until": rfc3339(said.expires_at),
-            "signed_by": people, "missing": missing,
+            "signed_by": people, "missing": missing, "whole": opens.is_some(),
         }))?,
         Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    calendar::{Calendar, CalendarFile, Event, MAX_WEEKS, Scope, Span, Use, weeks_after},
+    calendar::{Calendar, CalendarFile, Event, FetchedRecord, Heard, MAX_WEEKS, Scope, Span, Use, weeks_after},
     catalog::did_you_mean,
     governance::Governance,
     ids::{ActorId, GroupId, SystemId, Target},
@@ -60,6 +60,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             "at": rfc3339(at),
             "until": rfc3339(until),
             "now": shown.calendars.iter().filter_map(|calendar| shown.now_in_json(calendar, at)).collect::<Vec<_>>(),
+            "subscribed": shown.calendars.iter().filter_map(|calendar| heard(governance, calendar, at)).collect::<Vec<_>>(),
             "working": shown.system.as_ref().map(|system| system.works(governance, at)),
             "window_open": shown.system.as_ref().map(|system| system.is_open(&shown, at)),
             "coming": coming.iter().map(Coming::to_json).collect::<Vec<_>>(),
@@ -177,6 +178,7 @@ impl<'a> Shown<'a> {
         if args.name.is_none() {
             lines.extend(super::freeze::banner(governance, at).into_iter().map(bad).map(|line| line.to_string()));
         }
+        lines.extend(self.calendars.iter().filter_map(|calendar| subscribed(governance, calendar, at)));
         if lines.is_empty() {
             lines.push(match governance.calendars.is_empty() {
                 true => {
@@ -286,6 +288,42 @@ fn groups(file: &CalendarFile) -> String {
         true => "everybody".to_owned(),
         false => output::joined(&file.groups),
     }
+}
+
+/// When something was heard last of what is subscribed to.
+fn last_heard<'a>(governance: &'a Governance, calendar: &Calendar) -> Option<&'a Heard> {
+    governance.record.fetched.get(&calendar.name).and_then(FetchedRecord::newest)
+}
+
+fn heard(governance: &Governance, calendar: &Calendar, at: Time) -> Option<Value> {
+    let from = calendar.file.from.as_ref()?;
+    let newest = last_heard(governance, calendar);
+    let stale = governance.record.fetched.get(&calendar.name).is_none_or(|record| record.is_stale(at));
+    Some(json!({
+        "calendar": calendar.name,
+        "from": from,
+        "content": newest.map(|heard| heard.content),
+        "events": newest.map_or(0, |heard| heard.events.len()),
+        "heard_at": newest.map(|heard| rfc3339(heard.last)),
+        "stale": stale,
+    }))
+}
+
+/// Where it comes from; and that nothing was heard of it for too long.
+fn subscribed(governance: &Governance, calendar: &Calendar, at: Time) -> Option<String> {
+    let from = printable(calendar.file.from.as_ref()?).to_string();
+    let name = &calendar.name;
+    let Some(newest) = last_heard(governance, calendar) else {
+        return Some(
+            warn(format!("{name}: nothing was fetched from {from} yet, so that it takes nothing away")).to_string(),
+        );
+    };
+    let last = local(newest.last);
+    Some(match governance.record.fetched.get(name).is_some_and(|record| record.is_stale(at)) {
+        true => warn(format!("{name} is stale: the server fetched {from} at {last} for the last time, which holds"))
+            .to_string(),
+        false => faint(format!("{name}: {} events from {from}, fetched at {last}", newest.events.len())).to_string(),
+    })
 }
 
 /// What a calendar says now, if it says anything.

@@ -12,6 +12,7 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     error::{CliError, Exit},
+    looking::{self, After},
     output::{self, Format, printable},
     submit::{Session, announce},
 };
@@ -43,6 +44,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let reading = session.read(&args.change)?;
     if let Some(path) = &args.path {
         touches(&reading, path)?;
+        if let Some(line) = args.line {
+            has_line(&session, &reading, path, line)?;
+        }
     }
     let text = CommentText { salt: random::nonce(), text: args.text, path: args.path, line: args.line };
     sign(global, &session, &reading, &text)
@@ -70,6 +74,33 @@ pub fn sign(global: &Global, session: &Session, reading: &Reading, text: &Commen
         Format::Text => anstream::println!("{me} commented on {} (leaf {})", view.id.short(), receipt.index),
     }
     Ok(Exit::Done)
+}
+
+/// A remark on a line that is not there would be read beside nothing. What the server does not have nobody can count here.
+fn has_line(session: &Session, reading: &Reading, path: &str, line: u32) -> Result<(), CliError> {
+    let (short, shown) = (reading.change().id.short(), printable(path));
+    let lines = match looking::after(reading, &session.log.client, path)? {
+        After::Content(bytes) => bytes.split_inclusive(|byte| *byte == b'\n').count(),
+        After::Unknown => {
+            let note = "the server does not have that file: whether it has this line is not checked";
+            anstream::eprintln!("{} {note}", output::warn("note:"));
+            return Ok(());
+        }
+        After::Nothing => {
+            return Err(CliError::usage(format!(
+                "change {short} leaves no lines in `{shown}`: it is deleted, or a submodule"
+            ))
+            .hint("leave --line away: the remark is of the file then"));
+        }
+    };
+    if usize::try_from(line).is_ok_and(|line| line <= lines) {
+        return Ok(());
+    }
+    let has = output::count(lines, "line");
+    Err(CliError::usage(format!("--line {line}: `{shown}` has {has} after change {short}")).hint(match lines {
+        0 => "leave --line away: the remark is of the file then".to_owned(),
+        lines => format!("a line from 1 to {lines}, as the file is after the change: countersign diff {short}"),
+    }))
 }
 
 /// A remark on a file that is not there would be read by nobody who looks at the content.

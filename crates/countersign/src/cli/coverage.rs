@@ -67,7 +67,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let state = log.standing(None, now)?;
     let governance: &Governance = &state.governance;
     let system = args.system.as_ref().map(|id| known_system(governance, id)).transpose()?;
-    args.without.iter().try_for_each(|person| known_person(governance, person))?;
+    args.without.iter().try_for_each(|person| known_person(governance, "--without", person))?;
     let presence = state.presence(at);
     let others =
         |at: Time| state.presence(at).absent().into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
@@ -105,7 +105,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     })
 }
 
-fn known_system<'a>(governance: &'a Governance, id: &SystemId) -> Result<&'a System, CliError> {
+pub(super) fn known_system<'a>(governance: &'a Governance, id: &SystemId) -> Result<&'a System, CliError> {
     let systems = &governance.catalog.systems;
     systems.get(id).ok_or_else(|| {
         let error = CliError::usage(format!("--system: the catalog knows no system `{id}`"));
@@ -113,12 +113,12 @@ fn known_system<'a>(governance: &'a Governance, id: &SystemId) -> Result<&'a Sys
     })
 }
 
-fn known_person(governance: &Governance, id: &ActorId) -> Result<(), CliError> {
+pub(super) fn known_person(governance: &Governance, flag: &str, id: &ActorId) -> Result<(), CliError> {
     if governance.person(id).is_some() {
         return Ok(());
     }
     let people = governance.catalog.people();
-    let error = CliError::usage(format!("--without: the catalog knows no person `{id}`"));
+    let error = CliError::usage(format!("{flag}: the catalog knows no person `{id}`"));
     Err(meant(error, did_you_mean(id.as_str(), people.iter().map(ActorId::as_str))))
 }
 

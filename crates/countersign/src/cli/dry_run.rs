@@ -27,7 +27,7 @@ pub fn would_be(
     let (subject, facts) = (computed.subject.clone(), computed.extracted.clone());
     let change = Preview { proposal: proposal.clone(), subject, facts }.change(
         &session.speaker.me,
-        &me.state.governance.catalog,
+        &me.state.governance,
         now,
     )?;
     let texts: BTreeMap<Digest, Vec<u8>> = blobs.iter().map(|bytes| (Digest::of(bytes), bytes.clone())).collect();

@@ -10,7 +10,7 @@ use countersign_core::{
     catalog::{Actor, ActorKind, Catalog, CatalogSettings, Level, MAX_LOOSENING_WAIT_SECS, SIGNERS, robots},
     coverage::coverage,
     governance::Governance,
-    ids::{ActorId, Environment},
+    ids::{ActorId, Environment, GateId},
     rules::Rule,
     statement::Founder,
 };
@@ -22,13 +22,13 @@ use super::{
     Global, coverage as report,
     error::{CliError, Exit},
     init_from,
-    output::{self, Format, count, good, list, warn},
+    output::{self, Format, count, good, list, printable, warn},
 };
 use crate::{
     audit::{started::Started, text},
     clock,
     home::{
-        Blueprint, Config, Home, MAX_FOUNDERS, SIGNED_WITH, VERSION, default_listen,
+        Blueprint, Config, Home, MAX_FOUNDERS, SIGNED_WITH, TRUST, VERSION, default_listen,
         files::{self, word},
         people::{self, Person},
         shipped,
@@ -465,7 +465,7 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
         }))?,
         Format::Text => {
             anstream::println!("{} signed genesis {}", good(&person), home.trust().genesis);
-            next(&home);
+            next(&home, None);
         }
     }
     Ok(Exit::Done)
@@ -520,7 +520,7 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             if let Some(started) = started {
                 anstream::print!("\n{}", text::started::render(started, &word(home.path())));
             }
-            next(home);
+            next(home, started);
             if started.is_some() {
                 let within = |name: &str| word(&home.path().join(name));
                 let (rules, catalog) = (within("rules"), within("catalog"));
@@ -589,7 +589,7 @@ fn list_people(number: usize) -> String {
     if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
 }
 
-fn next(home: &Home) {
+fn next(home: &Home, started: Option<&Started>) {
     let path = word(home.path());
     output::heading("Next");
     // Who signed in a copy serves nothing.
@@ -610,8 +610,37 @@ fn next(home: &Home) {
     }
     let within = |name: &str| word(&home.path().join(name));
     anstream::println!("  countersign serve --home {path}");
+    if let Some(started) = started {
+        watch(home, started);
+    }
     anstream::println!("  edit {} and {}, then: countersign amend {path} --why …", within("catalog"), within("rules"));
     anstream::println!("  keep a copy of {} somewhere safe: whoever has them can speak as this server", within("keys"));
+}
+
+/// The map with so many entries is told here; a longer one stands in the catalog.
+const MAX_TOLD: usize = 12;
+
+/// How the repository that the home was made from is watched: it stops nothing.
+fn watch(home: &Home, started: &Started) {
+    let (trust, systems) = (word(&home.path().join(TRUST)), word(&home.path().join("catalog/systems.yaml")));
+    if started.map.len() > MAX_TOLD {
+        anstream::println!("  watch the repository, which stops nothing: the command at the top of {systems}");
+        return;
+    }
+    let repository = started.bare.as_deref().map_or("REPOSITORY.git".to_owned(), word);
+    let stem = started.repository.trim_end_matches(".git");
+    let name = format!("{stem}-git").parse::<GateId>().map_or("NAME".to_owned(), |name| name.to_string());
+    let option = |name: &str, value: &str| word(Path::new(&format!("--{name}={}", printable(value))));
+    let map: String = started.map.iter().map(|entry| format!(" \\\n      {}", option("map", entry))).collect();
+    anstream::println!("  watch the repository, which stops nothing and writes down what it would have stopped:");
+    anstream::println!(
+        "    countersign gate install {repository} --name {name} --trust {trust} \\\n      --mode watch {}{map}",
+        option("branch", &started.branch)
+    );
+    if started.bare.is_none() {
+        anstream::println!("    REPOSITORY.git is the bare repository that people push to");
+    }
+    anstream::println!("    after a week: countersign gate report {repository}");
 }
 
 /// `ada or grace`.

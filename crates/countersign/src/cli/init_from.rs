@@ -18,6 +18,7 @@ use crate::{
         scope::{self, Prepared},
         started::{About, Started},
     },
+    git::Repository,
     home::{
         from::{self, Past},
         people::Person,
@@ -120,6 +121,9 @@ pub fn begin(
         without_keys: people.iter().filter(|person| person.keys.is_empty()).map(|person| person.id.clone()).collect(),
         founders_not_in_history: founders.iter().filter(known).map(|founder| founder.id.clone()).collect(),
         environment: from::environment(settings),
+        bare: Repository::open_even_shallow(source.repository)
+            .is_ok_and(|repository| repository.is_bare())
+            .then(|| source.repository.to_owned()),
     };
     Ok(Begun {
         catalog: from::catalog(&past, people, settings),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock,
     known::KnownLog,
-    wire::{ChangeLine, ChangePage, rfc3339},
+    wire::{ChangeLine, ChangePage, WindowLine, rfc3339},
 };
 
 /// List the changes, the newest first.
@@ -119,8 +119,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
         Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
         Format::Text => {
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-            lines.iter().for_each(|of| line(of, width));
+            lines.iter().for_each(line);
             if let Ok(coming) = waiting::coming(&log, clock::now()) {
                 waiting::print_coming(&coming);
             }
@@ -160,19 +159,38 @@ pub(super) fn broken_glass(log: &KnownLog) {
     }
 }
 
-fn line(line: &ChangeLine, width: Option<usize>) {
+fn line(line: &ChangeLine) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
     let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
     let ago = format!("{:<12}", times::ago(&line.proposed_at));
-    let before = format!("{}  {state} {proposer} {ago}  {}  ", line.id.short(), targets.join(" "));
-    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
+    let expires = line.expires_at.as_ref().map(|at| format!("expires {} ", times::local(at))).unwrap_or_default();
+    let when = line.window.as_ref().map(lands).unwrap_or_default() + &expires;
+    let before = format!("{}  {state} {proposer} {ago}  {}  {when}", line.id.short(), targets.join(" "));
     anstream::println!(
-        "{}  {state} {proposer} {}  {}  {}",
+        "{}  {state} {proposer} {}  {}  {}{}",
         bold(anstyle::Style::new(), line.id.short()),
         faint(ago),
         targets.join(" "),
-        printable(&shortened(&line.title, room)),
+        warn(&when),
+        titled(&line.title, before.chars().count(), TITLE),
     );
+}
+
+/// When it lands.
+fn lands(window: &WindowLine) -> String {
+    let from = window.not_before.as_ref().map(|at| format!("from {} ", times::local(at)));
+    let until = window.until.as_ref().map(|at| format!("until {} ", times::local(at)));
+    format!("{}{} ", from.unwrap_or_default(), until.unwrap_or_default())
+}
+
+/// As much of a title as the terminal's width leaves beside what else is in its line; so much where it has no width.
+pub(super) fn titled(title: &str, others: usize, at_most: usize) -> String {
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    printable(&shortened(title, room(width, others, at_most)))
+}
+
+fn room(width: Option<usize>, others: usize, at_most: usize) -> usize {
+    width.map_or(at_most, |width| width.saturating_sub(others).max(SHORTEST_TITLE))
 }
 
 /// How much of a title a line has where no terminal says how wide it is, and at the least.
@@ -185,4 +203,19 @@ pub fn shortened(text: &str, chars: usize) -> String {
     }
     let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_has_what_the_terminal_leaves() {
+        let title = "Raise the timeout of the bank at month end";
+        let shown = |width, others| shortened(title, room(width, others, TITLE));
+        assert_eq!(shown(None, 60), title);
+        assert_eq!(shown(Some(200), 60), title);
+        assert_eq!(shown(Some(90), 60), "Raise the timeout of the bank…");
+        assert_eq!(shown(Some(40), 60), "Raise the timeout o…");
+    }
 }

@@ -170,6 +170,18 @@ fn looked(
     length: Length,
     at_best: Seen,
 ) -> Result<Looked, CliError> {
+    let (contents, why) = contents(reading, paths, origin)?;
+    let shown = show(paths, &contents, length);
+    let seen = if shown.iter().all(Shown::is_whole) { at_best } else { Seen::None };
+    Ok(Looked { shown, seen, why })
+}
+
+/// What these paths hold, from there; and why that is nothing, where the server said so.
+fn contents(
+    reading: &Reading,
+    paths: &[TouchedPath],
+    origin: Origin<'_>,
+) -> Result<(Contents, Option<String>), CliError> {
     let (naming, wanted) = (Naming::of(reading.subject()), objects(paths));
     let mut why = None;
     let mut contents = Contents::new();
@@ -214,9 +226,26 @@ fn looked(
             }
         }
     }
-    let shown = show(paths, &contents, length);
-    let seen = if shown.iter().all(Shown::is_whole) { at_best } else { Seen::None };
-    Ok(Looked { shown, seen, why })
+    Ok((contents, why))
+}
+
+/// A path as the present revision leaves it.
+pub enum After {
+    Content(Vec<u8>),
+    /// It is gone then, or has no content of its own.
+    Nothing,
+    /// The server does not have it, or too much to look through.
+    Unknown,
+}
+
+/// What a path holds after a change, compared with what is signed.
+pub fn after(reading: &Reading, client: &Client, path: &str) -> Result<After, CliError> {
+    let paths = paths(reading, reading.revision())?;
+    let Some(touched) = paths.into_iter().find(|touched| touched.path == path) else { return Ok(After::Unknown) };
+    let one = TouchedPath { old: None, ..touched };
+    let Some(id) = objects(std::slice::from_ref(&one)).into_iter().next() else { return Ok(After::Nothing) };
+    let contents = contents(reading, std::slice::from_ref(&one), Origin::Server(client))?.0;
+    Ok(contents.get(&id).cloned().map_or(After::Unknown, After::Content))
 }
 
 /// All that a server has of a change. It may be anything.

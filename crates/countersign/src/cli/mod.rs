@@ -38,6 +38,7 @@ mod init_from;
 mod join;
 mod label;
 mod list;
+mod load;
 mod log;
 mod looking;
 mod material;
@@ -56,10 +57,12 @@ mod pull;
 mod rebuild;
 mod recover;
 mod review;
+mod reviewers;
 mod revoke;
 mod rollback;
 mod rotate_key;
 mod rules;
+mod schedule;
 mod serve;
 mod several;
 mod shell;
@@ -211,6 +214,8 @@ enum Command {
     Diff(diff::Args),
     Findings(findings::Args),
     Coverage(coverage::Args),
+    Load(load::Args),
+    Reviewers(reviewers::Args),
     Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -269,6 +274,8 @@ impl Command {
             | Self::List(_)
             | Self::Findings(_)
             | Self::Coverage(_)
+            | Self::Load(_)
+            | Self::Reviewers(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Calendar(_)
@@ -341,6 +348,8 @@ impl Command {
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
             Self::Coverage(args) => coverage::run(global, &args),
+            Self::Load(args) => load::run(global, &args),
+            Self::Reviewers(args) => reviewers::run(global, &args),
             Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),

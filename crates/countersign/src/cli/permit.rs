@@ -13,6 +13,7 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format},
+    schedule,
     submit::{self, Session},
 };
 use crate::{client::ChangePrefix, reading::Reading};
@@ -21,13 +22,18 @@ use crate::{client::ChangePrefix, reading::Reading};
 ///
 /// For files, the gate is `countersign apply` with your key. For commits it is the git gate of the repository, which also
 /// asks by itself when you push; hand it a permit with: git push -o countersign-permit=$(base64 -w0 FILE) …
+///
+/// With --not-before and --until no lease is asked for: you sign in which window the change may land, and gates ask for their lease
+/// then, and at no other time.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
     /// Where to write it.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["not_before", "until", "any_time"])]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    when: schedule::When,
     /// The gate, where more than one guards the repository.
     #[arg(long, value_name = "NAME")]
     gate: Option<GateId>,
@@ -40,19 +46,20 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    let Some(out) = &args.out else { return schedule::run(global, &args.change, &args.when) };
     let session = global.session()?;
     let reading = session.read(&args.change)?;
     let Args { gate, old, new, .. } = &args;
     let (gate, audience, transition) = asked(&session, &reading, gate.as_ref(), old.as_ref(), new.as_ref())?;
     let envelope = request(&session, &reading, gate, audience, &transition)?;
-    std::fs::write(&args.out, envelope.as_bytes()).map_err(|e| {
-        CliError::new("cannot-write", format!("cannot write {}: {e}", args.out.display()))
+    std::fs::write(out, envelope.as_bytes()).map_err(|e| {
+        CliError::new("cannot-write", format!("cannot write {}: {e}", out.display()))
             .hint("the permit is in the log; ask again with another --out")
     })?;
     let id = &reading.change().id;
     match global.format {
-        Format::Json => output::json(&serde_json::json!({"change": id, "permit": args.out}))?,
-        Format::Text => anstream::println!("permit for change {} written to {}", id.short(), args.out.display()),
+        Format::Json => output::json(&serde_json::json!({"change": id, "permit": out}))?,
+        Format::Text => anstream::println!("permit for change {} written to {}", id.short(), out.display()),
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use countersign_core::{
     facts::GitFacts,
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
+    rollback::instead_in_words,
     statement::{Body, NewRevision, Proposal},
     subject::{FilesSubject, GitSubject, GovernanceSubject, Subject, SubjectRef},
     text::ProposalText,
@@ -20,14 +21,14 @@ use super::{
     material,
     me::Me,
     output::{self, Format},
-    paths, show,
+    paths, reviewers, show,
     submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
     random,
     reading::Reading,
-    wire::ChangeLine,
+    wire::{ChangeLine, Receipt},
 };
 
 /// Propose a change: the first step of every change.
@@ -199,6 +200,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&same));
     }
+    if restored.is_none()
+        && let Some(words) = takes_back(&session.log.client, &computed, &targets)
+    {
+        anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&words));
+    }
     if !args.quiet && !args.dry_run {
         submit::announce(&session.speaker, &lines);
     }
@@ -235,9 +241,20 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         anstream::println!("{}", receipt.change.as_ref().map(ChangeId::as_str).unwrap_or_default());
         return Ok(Exit::Done);
     }
-    submit::said(global, &session, &receipt, |receipt| {
+    let done = |receipt: &Receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
-    })
+    };
+    let Some(id) = &receipt.change else { return submit::said(global, &session, &receipt, done) };
+    let reading = session.read(&ChangePrefix::from(id))?;
+    let (view, ask) = (reading.view()?, reviewers::beside(&session.log, &reading));
+    match global.format {
+        Format::Json => output::json(&show::with(&view, None, &ask)?)?,
+        Format::Text => {
+            submit::stands(global, &view, &session.speaker.me, &receipt, &done(&receipt))?;
+            reviewers::tell(&ask);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// What makes a proposal look like a slip: nothing here stops it, and what cannot be found out is left out.
@@ -281,6 +298,26 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
         "{what}: {}; {how}. If you meant that one: countersign revise {first}, and countersign withdraw takes this one back",
         output::joined(named)
     ))
+}
+
+/// That it takes back exactly what landed last, as the server tells it: one signature would do.
+fn takes_back(client: &Client, computed: &Computed, targets: &BTreeSet<Target>) -> Option<String> {
+    let target = targets.first()?;
+    let landed = client.landed(target).ok()?.landed;
+    let last = landed.first()?;
+    let before = landed.iter().skip(1).find(|landed| !landed.failed)?;
+    let name = target.to_string();
+    let changes = client.changes(&[("target", &name), ("limit", MAX_LOOKED_AT)]).ok()?.changes;
+    let line = |id: &ChangeId| changes.iter().find(|line| line.id == *id && line.targets == *targets);
+    let is_it = match (&computed.subject, &computed.extracted) {
+        (Subject::Git(git), Some((facts, _))) => {
+            let undone = line(&last.change)?;
+            undone.content == Some(facts.inverse()) && undone.branch.as_ref() == Some(&git.branch)
+        }
+        (Subject::Files(_), _) => line(&before.change)?.content == computed.subject.content().ok(),
+        (Subject::Git(_) | Subject::Governance(_), _) => false,
+    };
+    is_it.then(|| instead_in_words(&last.change, targets))
 }
 
 /// The newest changes, among which one is looked for that brings the same.

@@ -26,7 +26,7 @@ use crate::{client::ChangePrefix, reading::Reading, wire::ChangeView};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign amend home --why \"Linus joins payments\"     propose what you edited\n  \
-    countersign approve 9f2c4e6a81d0                        somebody of the policy group, who had no hand in it\n  \
+    countersign review 9f2c4e6a81d0                         somebody of the policy group, who had no hand in it\n  \
     countersign publish 9f2c4e6a81d0                        anybody")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
@@ -169,6 +169,7 @@ pub fn sign(
         revision: reading.revision_ref(),
         seen,
         targets: view.targets.clone(),
+        within: reading.change().window(),
     });
     let receipt = session.say(body, &[])?;
     let reading = session.read(&ChangePrefix::from(&view.id))?;

@@ -149,6 +149,8 @@ fn write(
         production: catalog.settings.production.clone(),
         unseen_approvals: catalog.settings.unseen_approvals,
         loosening_wait_secs: catalog.settings.loosening_wait_secs,
+        expires_after_days: catalog.settings.expires_after_days,
+        load: catalog.settings.load,
         ..folder.config().catalog.clone()
     };
     let root = folder.path().join(CATALOG);

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use countersign_core::{
     catalog::ActorKind,
-    explain::Explained,
+    explain::{Explained, ExplainedRule},
     ids::ActorId,
     statement::Seen,
     subject::Subject,
@@ -406,8 +406,12 @@ fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looke
     if !show::is_over(view) {
         page.heading("To do");
         let explained = Explained { decision: view.decision.clone(), explanation: view.explanation.clone() };
+        let stops = view.explanation.rules.iter().any(ExplainedRule::stops);
+        if !stops {
+            page.line(good("every rule is met"));
+        }
         match show::to_do(&explained) {
-            nothing if nothing.is_empty() => page.line(good("every rule is met")),
+            nothing if nothing.is_empty() => {}
             missing => page.line(missing),
         }
     }
@@ -431,6 +435,7 @@ fn about(page: &mut Page, reading: &Reading, view: &ChangeView) {
         page.field("", printable(&command));
     }
     page.field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    view.explanation.lands.iter().for_each(|lands| page.field("when", printable(lands)));
 }
 
 /// People and programs apart.

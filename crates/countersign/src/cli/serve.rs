@@ -27,7 +27,7 @@ use crate::{
     notify::Notifier,
     ring::Ring,
     store::{self, Damage, Store, StoreError, writer::SubmitError},
-    unix, verifying,
+    subscriptions, unix, verifying,
 };
 
 /// How long what still runs is waited for in the end.
@@ -89,6 +89,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(tidy_material(Arc::clone(&engine)));
+        tokio::spawn(subscriptions::run(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
         tokio::spawn(look_around(Arc::clone(&engine), home.path().to_owned()));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
@@ -147,7 +148,7 @@ async fn tidy_material(engine: Arc<Engine>) {
 }
 
 /// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them,
-/// rules that were switched off and on again.
+/// rules that let more through for a while.
 async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     let mut due = interval(LOOK_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     evidence::EvidenceResult,
-    explain::{Explained, ExplainedRule, Explanation, Obligation},
+    explain::{Explained, ExplainedRule, Obligation, Reviewer},
     facts::GitFacts,
     ids::{ActorId, ChangeId},
     presence::Presence,
@@ -19,7 +19,7 @@ use super::{
     meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
-    review, times,
+    review, reviewers, times,
 };
 use crate::{
     client::ChangePrefix,
@@ -92,27 +92,40 @@ fn redraw() {
 /// What a proposal would be, and what would be asked of it.
 pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<Exit, CliError> {
     match global.format {
-        Format::Json => output::json(&view)?,
+        Format::Json => {
+            let mut value = serde_json::to_value(view)
+                .map_err(|error| CliError::new("failed", format!("the change cannot be written: {error}")))?;
+            nameless(&mut value, view);
+            output::json(&value)?;
+        }
         Format::Text => {
             lines.iter().for_each(|line| anstream::println!("{}", printable(line)));
             anstream::println!("made by: {}", output::list(&view.contributors));
-            // It has no id before it is proposed: the commands are those of whoever has one then.
-            let mut view = view.clone();
-            for rule in &mut view.explanation.rules {
-                for obligation in &mut rule.obligations {
-                    nameless(obligation, view.id.as_str());
-                }
-            }
-            standing(&view);
+            standing_of(view, UNNAMED);
             anstream::println!("{}", faint("nothing was signed or sent; CHANGE is the id that it gets"));
         }
     }
     Ok(Exit::Done)
 }
 
-fn nameless(obligation: &mut Obligation, id: &str) {
-    obligation.how = obligation.how.replace(id, "CHANGE");
-    obligation.or.iter_mut().for_each(|way| nameless(way, id));
+/// In the place of an id that a change does not have before it is proposed.
+const UNNAMED: &str = "CHANGE";
+
+/// It has no id and no revision's digest before it is proposed: the commands are those of whoever has one then.
+fn nameless(value: &mut Value, view: &ChangeView) {
+    let (id, digest) = (view.id.as_str(), view.revision_digest.to_string());
+    match value {
+        Value::String(text) if *text == id || *text == digest => *value = Value::Null,
+        Value::String(text) => *text = unnamed(text, &view.id, UNNAMED),
+        Value::Array(values) => values.iter_mut().for_each(|value| nameless(value, view)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| nameless(value, view)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What names a change by its whole id, or by as much of it as somebody has to type.
+fn unnamed(text: &str, id: &ChangeId, by: &str) -> String {
+    text.replace(id.as_str(), by).replace(id.short(), by)
 }
 
 /// How people stand who have not spoken about it. What cannot be learned of them is left out; what the change says is not.
@@ -125,15 +138,14 @@ fn others(log: &KnownLog, reading: &Reading) -> Presence {
 fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
     let view = reading.clone().with_presence(others(log, reading)).view()?;
     let meaning = Meaning::of_change(log, reading)?;
+    let ask = reviewers::beside(log, reading);
     match global.format {
-        Format::Json => match meaning {
-            Some(meaning) => output::json(&with_meaning(&view, &meaning)?)?,
-            None => output::json(&view)?,
-        },
+        Format::Json => output::json(&with(&view, meaning.as_ref(), &ask)?)?,
         Format::Text => {
             let facts = reading.revision().facts.and_then(|digest| reading.blob(&digest));
             let facts = facts.map(GitFacts::parse).transpose()?;
             whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
+            reviewers::tell(&ask);
             if let Some(meaning) = meaning {
                 governs(&view, &meaning)?;
             }
@@ -156,11 +168,15 @@ fn governs(view: &ChangeView, meaning: &Meaning) -> Result<(), CliError> {
     Ok(())
 }
 
-fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError> {
+/// The change, with what is known of it besides.
+pub(super) fn with(view: &ChangeView, meaning: Option<&Meaning>, ask: &[Reviewer]) -> Result<Value, CliError> {
     let mut value = serde_json::to_value(view)
         .map_err(|error| CliError::new("failed", format!("the change cannot be written: {error}")))?;
     if let Some(value) = value.as_object_mut() {
-        value.insert("meaning".to_owned(), meaning.to_json());
+        meaning.iter().for_each(|meaning| drop(value.insert("meaning".to_owned(), meaning.to_json())));
+        if !ask.is_empty() {
+            value.insert("reviewers".to_owned(), Value::Array(reviewers::to_json(ask)));
+        }
     }
     Ok(value)
 }
@@ -276,13 +292,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
-    standard
-        .iter()
-        .chain(rollback)
-        .chain(freezes)
-        .chain(steps)
-        .for_each(|line| anstream::println!("  {}", printable(line)));
+    view.explanation.notes().for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -302,7 +312,9 @@ pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
     let line = |said: &EvidenceLine| {
         let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
         let token = said.issuer.as_ref().map(|issuer| format!(", token of {}", printable(issuer))).unwrap_or_default();
-        let of = format!("by {} {} (revision {}{by}{token})", said.by, times::ago(&said.at), said.revision);
+        let only: Vec<String> = said.only_for.iter().map(ToString::to_string).collect();
+        let only = if only.is_empty() { String::new() } else { format!(", for {} alone", only.join(", ")) };
+        let of = format!("by {} {} (revision {}{by}{token}{only})", said.by, times::ago(&said.at), said.revision);
         let counts = match (said.result, said.counts, said.self_made) {
             (_, true, _) => good("counts"),
             (_, _, true) => warn("does not count: the change edits what made it"),
@@ -323,6 +335,11 @@ pub(super) fn is_over(view: &ChangeView) -> bool {
 
 /// The decision as it stands, and the to-do list: what is said after something was written.
 pub fn standing(view: &ChangeView) {
+    standing_of(view, view.id.short());
+}
+
+/// The same, with another name of the change in commands.
+fn standing_of(view: &ChangeView, name: &str) {
     verdict(view);
     if is_over(view) {
         return;
@@ -330,16 +347,10 @@ pub fn standing(view: &ChangeView) {
     let (open, met): (Vec<_>, Vec<_>) = view.explanation.rules.iter().partition(|rule| is_open(rule));
     for rule in open {
         status(rule);
-        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
+        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{}", unnamed(line, &view.id, name)));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    let Explanation { standard, rollback, freezes, steps, .. } = &view.explanation;
-    standard
-        .iter()
-        .chain(rollback)
-        .chain(freezes)
-        .chain(steps)
-        .for_each(|line| anstream::println!("  {}", printable(line)));
+    view.explanation.notes().for_each(|line| anstream::println!("  {}", unnamed(&printable(line), &view.id, name)));
     if met_none(view) {
         return not_applicable(view.decision.not_applicable);
     }
@@ -468,10 +479,7 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    let Explanation { standard, rollback, freezes, steps, .. } = &denied.explanation;
-    lines.extend(
-        standard.iter().chain(rollback).chain(freezes).chain(steps).map(|line| format!("  {}", printable(line))),
-    );
+    lines.extend(denied.explanation.notes().map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 
@@ -489,7 +497,7 @@ pub(super) fn counts(approval: &ApprovalLine) -> String {
     if let Some(why) = &approval.together {
         return warn(format!("does not count: {}", printable(why)));
     }
-    if let Some(why) = &approval.revoked {
+    if let Some(why) = approval.rescheduled.as_ref().or(approval.revoked.as_ref()) {
         return warn(format!("does not count: {}", printable(why)));
     }
     match (approval.counts, approval.carries) {

@@ -26,7 +26,6 @@ use super::{
     Global,
     error::{CliError, Exit},
     findings, list,
-    list::shortened,
     me::Me,
     output::{self, Format, bad, bold, faint, good, list, printable, warn},
     place::Origin,
@@ -47,7 +46,7 @@ const LOOKED_UP: usize = 12;
 const NAMED: usize = 200;
 /// How many findings are shown, as the server is asked for them.
 const FINDINGS: &str = "5";
-/// How much of a title a line has.
+/// How much of a title a line has where no terminal says how wide it is.
 const TITLE: usize = 60;
 
 /// All that is told.
@@ -139,6 +138,9 @@ struct Mine {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     overtaken: bool,
     proposed_at: String,
+    /// From a week before it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
     /// What others said of it since this person said something last, by how many comments.
     comments: usize,
     #[serde(skip)]
@@ -398,6 +400,7 @@ impl Mine {
             allowed: view.allowed(),
             overtaken,
             proposed_at: view.proposed_at.clone(),
+            expires: view.explanation.expires.clone(),
             comments: said.len(),
             asked_by,
             waits_on,
@@ -466,11 +469,12 @@ fn more(number: usize, command: &str) {
 
 /// The first line of a change: what it is, and where.
 fn first(id: &ChangeId, title: &str, targets: &[Target], rest: &str) {
+    let targets = output::joined(targets);
+    let others = id.short().chars().count() + targets.chars().count() + rest.chars().count() + "        ".len();
     anstream::println!(
-        "  {}  {}  {}  {}",
+        "  {}  {}  {targets}  {}",
         bold(anstyle::Style::new(), id.short()),
-        printable(&shortened(title, TITLE)),
-        output::joined(targets),
+        list::titled(title, others, TITLE),
         faint(rest)
     );
 }
@@ -515,6 +519,7 @@ impl Mine {
         } else if self.allowed {
             anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
         }
+        self.expires.iter().for_each(|expires| anstream::println!("{INDENT}{}", warn(expires)));
         for WaitsOn { missing, who, more, notes } in &self.waits_on {
             let named = |person: &ActorId| match notes.get(person) {
                 Some(note) => format!("{person} ({note})"),

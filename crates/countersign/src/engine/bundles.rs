@@ -8,13 +8,13 @@ use countersign_core::{
     ids::ChangeId,
     refusal::Refusal,
     state::{PersonRecord, State},
-    statement::{Body, Holder, change_stream, finding_stream, governance_stream, target_stream},
+    statement::{Body, Holder, change_stream, finding_stream, governance_stream, person_stream, target_stream},
     take,
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
 
-use super::{Engine, EngineError, OwnLeaf};
+use super::{Engine, EngineError, OwnLeaf, speakers::PEOPLE};
 use crate::{
     bundle::Bundle,
     records,
@@ -57,8 +57,9 @@ impl Engine {
         if change.status.is_open() {
             changes.extend(self.unable().await?.iter().map(Holder::stream).collect::<Result<Vec<_>, _>>()?);
         }
-        let part = self.part(&changes, Some(change), since, governed).await?;
         let (_, governance) = self.governed().await?;
+        let beside = change.inputs(&governance, None)?.into_iter().filter(is_of_somebody).collect();
+        let part = self.part((&changes, beside), Some(change), since, governed).await?;
         Ok(Bundle {
             origin: governance.record.origin.clone(),
             change: change.id.clone(),
@@ -115,14 +116,16 @@ impl Engine {
             }
         }
         let streams: Vec<StreamId> = of.iter().map(Holder::stream).collect::<Result<_, _>>()?;
-        let part = self.part(&streams, None, since, governed).await?;
+        // What is about to be proposed may be a standard change by them.
+        let beside = governance.approvers_of_standards().map(person_stream).collect::<Result<_, _>>()?;
+        let part = self.part((&streams, beside), None, since, governed).await?;
         Ok(Standings::new(&part.evidence, part.governed, part.consistency))
     }
 
-    /// These streams and governance whole, and those of everybody who speaks in them, each leaf with its proof.
+    /// These streams and governance whole, those beside and those of everybody who speaks in them, each leaf with its proof.
     async fn part(
         &self,
-        of: &[StreamId],
+        (of, beside): (&[StreamId], BTreeSet<StreamId>),
         change: Option<&Change>,
         since: Option<u64>,
         governed: &[u64],
@@ -132,7 +135,8 @@ impl Engine {
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
         let past = self.past(if change.is_some() { of } else { &[] }, governed).await?;
-        let mut waiting = BTreeSet::from([governance_stream()?]);
+        let mut waiting = beside;
+        waiting.insert(governance_stream()?);
         waiting.extend(of.iter().cloned());
         while let Some(stream) = waiting.pop_first() {
             evidence.streams.insert(stream.clone());
@@ -178,15 +182,16 @@ impl Engine {
         Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
-    /// The changes that hold this one: whoever reads it sees what was said there, and by whom. And those that used up how many
+    /// The changes that hold this one, or were rejected beside it: whoever reads it sees what was said there, and by whom. And those that used up how many
     /// of its sort may land in a day.
     async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
         let mut state = State::part(self.governed().await?.1);
         let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
         records::load(&*self.store, &mut state, &targets).await?;
         let held_by = state.held_by(change)?.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN);
+        let beside = state.rejected_beside(change)?.into_iter().map(|(rejection, _)| rejection.change.clone());
         let like_it = take::like_it(&state, change, self.clock.shown())?.into_iter().take(MAX_LIKE_IT);
-        Ok(held_by.chain(like_it).collect())
+        Ok(held_by.chain(beside).chain(like_it).collect())
     }
 
     /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of
@@ -383,6 +388,10 @@ fn put_in_force(body: &Body) -> Option<&ChangeId> {
         Body::Publication(publication) => publication.change.as_ref().map(|change| &change.id),
         _ => None,
     }
+}
+
+fn is_of_somebody(stream: &StreamId) -> bool {
+    stream.as_str().starts_with(PEOPLE)
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> StoreError {

@@ -218,7 +218,7 @@ impl<'a> Draft<'a> {
     /// Decides by the state as this draft leaves it, logs the decision, and issues the permit if it allows. A denial that
     /// the log has already, for the same revision, gate, transition and unmet rules, is not logged again.
     pub async fn decide(&mut self, request: &PermitRequest) -> Result<Asked, EngineError> {
-        let inputs = self.change(&request.change)?.inputs(Some(&request.gate))?;
+        let inputs = self.change(&request.change)?.inputs(&self.state.governance, Some(&request.gate))?;
         self.load(&inputs).await?;
         let change = self.change(&request.change)?.clone();
         let snapshot = Snapshot::take(&self.state, &change, self.at)?;
@@ -277,7 +277,8 @@ impl<'a> Draft<'a> {
         }
         // Nothing is expected of what is only looked at for the answer.
         let mut state = self.state.clone();
-        records::load(self.engine.store(), &mut state, &change.inputs(None)?).await?;
+        let inputs = change.inputs(&state.governance, None)?;
+        records::load(self.engine.store(), &mut state, &inputs).await?;
         let snapshot = Snapshot::take(&state, &change, self.at)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, self.at);
         Ok(Some(reads::denial(self.engine, &state, &change, decision, self.at).await?))
@@ -376,6 +377,7 @@ pub(super) fn named_blobs(
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Label(_)
+        | Body::Schedule(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)
@@ -384,6 +386,7 @@ pub(super) fn named_blobs(
         | Body::PermitGrant(_)
         | Body::LocalPermit(_)
         | Body::FreezeLift(_)
+        | Body::CalendarFetched(_)
         | Body::Drill(_)
         | Body::Away(_)
         | Body::Back(_)

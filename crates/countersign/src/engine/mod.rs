@@ -20,6 +20,7 @@
 mod bundles;
 mod cosigned;
 mod drafts;
+mod familiar;
 mod findings;
 pub mod guidance;
 mod material;
@@ -27,6 +28,7 @@ mod reads;
 mod speakers;
 mod speech;
 mod steady;
+mod subscriptions;
 mod switched;
 
 use std::{

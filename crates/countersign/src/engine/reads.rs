@@ -297,13 +297,13 @@ impl Engine {
     async fn lines(&self, changes: &[Change]) -> Result<Vec<ChangeLine>, EngineError> {
         let texts: Vec<Digest> = changes.iter().filter_map(Change::current).map(|revision| revision.text).collect();
         let texts = self.store.blobs(&texts).await?;
-        let now = self.clock.shown();
+        let (governance, now) = (self.governance().await?, self.clock.shown());
         let mut lines = Vec::with_capacity(changes.len());
         for change in changes {
             let (_, current) = about(change)?;
             let text = change.current().and_then(|revision| texts.get(&revision.text));
             let text = text.and_then(|bytes| ProposalText::parse(bytes).ok());
-            lines.push(view::line(change, current, text.as_ref(), now));
+            lines.push(view::line(&governance, change, current, text.as_ref(), now));
         }
         Ok(lines)
     }
@@ -318,7 +318,8 @@ impl Engine {
         let (head, governance) = self.governed().await?;
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
-        records::load(&*self.store, &mut state, &change.inputs(None)?).await?;
+        let inputs = change.inputs(&state.governance, None)?;
+        records::load(&*self.store, &mut state, &inputs).await?;
         let now = self.clock.shown();
         let snapshot = Snapshot::take(&state, change, now)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
@@ -336,9 +337,13 @@ impl Engine {
 
     /// How a change stands now: the decision that a permit request would get, with who could supply what is missing.
     pub async fn decide(&self, change: &Change) -> Result<Explained, EngineError> {
-        let change = self.observed(change).await?;
-        let (state, decision) = self.standing(&change).await?;
-        denial(self, &state, &change, decision, self.clock.shown()).await
+        self.decide_as_observed(&self.observed(change).await?).await
+    }
+
+    /// The same by what the log has of guidance.
+    pub(super) async fn decide_as_observed(&self, change: &Change) -> Result<Explained, EngineError> {
+        let (state, decision) = self.standing(change).await?;
+        denial(self, &state, change, decision, self.clock.shown()).await
     }
 
     /// A change as it is shown.

@@ -14,6 +14,9 @@ use countersign_ledger::{Digest, Fingerprint, StreamId};
 use super::{Engine, EngineError, OwnLeaf};
 use crate::records::blobs_named;
 
+/// How the streams of people begin.
+pub(super) const PEOPLE: &str = "person/";
+
 /// What all publications so far say. They are only added to, so that each is read once.
 #[derive(Debug, Default)]
 pub(super) struct Speakers {
@@ -50,6 +53,10 @@ impl Engine {
                     for of in said.keys.keys() {
                         streams.insert(person_stream(of)?);
                     }
+                }
+                // Also of whoever only approved the template that it goes by.
+                Body::Decided(said) => {
+                    streams.extend(said.heads.keys().filter(|stream| stream.as_str().starts_with(PEOPLE)).cloned());
                 }
                 _ => {}
             }

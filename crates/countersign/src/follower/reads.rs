@@ -112,7 +112,7 @@ impl Follower {
         governance.record.semantics.readable()?;
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
-        let inputs = change.inputs(gate)?;
+        let inputs = change.inputs(&state.governance, gate)?;
         records::load(&*self.store(), &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
         Ok(state)
     }

@@ -13,7 +13,7 @@ pub mod bundle;
 mod glass;
 pub mod spend;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use countersign_core::{
     admit::{self, Signed},
@@ -25,6 +25,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
     refusal::Refusal,
+    rollback,
     rules::decide,
     snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
@@ -180,6 +181,8 @@ pub struct Desk {
     applier: Applier,
     /// What this gate drew when it could not reach the log.
     drawn: Option<Nonce>,
+    /// What this gate has let through, or is about to, and the log does not tell of yet.
+    under_way: BTreeSet<ChangeId>,
 }
 
 /// How many stops are sent to the log at once.
@@ -231,6 +234,7 @@ impl Desk {
             checked: Vec::new(),
             restored: None,
             drawn: None,
+            under_way: BTreeSet::new(),
         })
     }
 
@@ -246,6 +250,11 @@ impl Desk {
     /// What this gate drew for what it is about to open: what was signed over that opens it also when the log is back.
     pub fn has_drawn(&mut self, drawn: Option<Nonce>) {
         self.drawn = drawn;
+    }
+
+    /// These land, or have landed, by this gate, and the log does not tell of it yet: they count for what may land beside them.
+    pub fn has_under_way(&mut self, changes: impl IntoIterator<Item = ChangeId>) {
+        self.under_way.extend(changes);
     }
 
     pub fn follower(&self) -> &Follower {
@@ -398,10 +407,16 @@ impl Desk {
         Ok((change, judged))
     }
 
+    /// What one owner could roll back in the place of a change that nobody has proposed.
+    pub fn rollback_instead(&self, change: &Change, now: Time) -> Result<Option<ChangeId>, DeskError> {
+        let state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        Ok(rollback::instead(&state, change, now)?)
+    }
+
     /// The same, whoever vouches for the log.
     fn judged(&self, change: &Change, now: Time) -> Result<(Change, Judged, Snapshot), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
-        let inputs = change.inputs(Some(&self.gate))?;
+        let inputs = change.inputs(&state.governance, Some(&self.gate))?;
         let mut handed = Vec::new();
         let leaves = match &self.followed {
             Some(followed) => followed.checkpoint.size,
@@ -423,6 +438,11 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).clone();
+        for id in self.under_way.iter().filter(|id| **id != change.id) {
+            if let Some(landing) = self.runtime.block_on(self.follower.change(id))? {
+                state.foresee_landing(&landing, &change, now);
+            }
+        }
         let rules = &state.governance.rules;
         let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
@@ -435,7 +455,11 @@ impl Desk {
                 standard: None,
                 rollback: None,
                 freezes: Vec::new(),
+                lands: None,
+                expires: None,
                 steps: Vec::new(),
+                glass: None,
+                beside: Vec::new(),
             },
             Outcome::Deny => {
                 let presence = self.runtime.block_on(self.follower.presence(&state, now))?;

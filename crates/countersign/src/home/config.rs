@@ -172,6 +172,8 @@ impl Config {
             production,
             unseen_approvals,
             loosening_wait_secs,
+            expires_after_days,
+            load,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -194,10 +196,19 @@ impl Config {
             list(environments.iter().map(|name| name.as_str()).collect()),
             list(production.iter().map(|name| name.as_str()).collect()),
         );
+        if let Some(days) = expires_after_days {
+            let _ = write!(
+                text,
+                "  # After how many days a change expires that nobody touches.\n  expires_after_days: {days}\n"
+            );
+        }
         if *unseen_approvals {
             text.push_str(
                 "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",
             );
+        }
+        if load.people {
+            text.push_str("  # `countersign load` tells how long people take to answer.\n  load: {people: true}\n");
         }
         text
     }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use countersign_core::{
     catalog::{
-        ATTESTS_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, PATHS_ANNOTATION, System, WORKFLOWS_ANNOTATION,
-        robots,
+        ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, PATHS_ANNOTATION, System,
+        WORKFLOWS_ANNOTATION, robots,
     },
     ids::{ActorId, GroupId, SystemId},
 };
@@ -67,12 +67,11 @@ const API: &str = "apiVersion: backstage.io/v1alpha1\n";
 
 /// A person, workload or agent. Keys that stand in `signers` are not written again.
 pub fn user(actor: &Actor, settings: &CatalogSettings, signers: &str) -> String {
-    let mut text = format!(
-        "{API}kind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
-        actor.id,
-        plain(&settings.level_annotation),
-        actor.level.as_str()
-    );
+    let mut text = format!("{API}kind: User\nmetadata:\n  name: {}\n  annotations:\n", actor.id);
+    // Only a person has a level, and a catalog that gives one to anything else is not read.
+    if actor.kind == ActorKind::Person {
+        let _ = writeln!(text, "    {}: {}", plain(&settings.level_annotation), actor.level.as_str());
+    }
     // Who says nothing and is called like a robot is none.
     let looks_like_none = robots::no_person(actor.id.as_str(), actor.display_name.as_deref(), &actor.mails).is_some();
     if actor.kind != ActorKind::Person || looks_like_none {
@@ -81,6 +80,9 @@ pub fn user(actor: &Actor, settings: &CatalogSettings, signers: &str) -> String 
     if !actor.attests.kinds.is_empty() {
         let kinds: Vec<&str> = actor.attests.kinds.iter().map(|kind| kind.as_str()).collect();
         let _ = writeln!(text, "    {ATTESTS_ANNOTATION}: {}", quoted(&kinds.join(", ")));
+    }
+    if !actor.attests.only_for.is_everywhere() {
+        let _ = writeln!(text, "    {ATTESTS_FOR_ANNOTATION}: {}", quoted(&actor.attests.only_for.to_string()));
     }
     if let Some(workflows) = &actor.attests.workflows {
         let _ = writeln!(text, "    {WORKFLOWS_ANNOTATION}: {}", quoted(workflows));

@@ -71,7 +71,7 @@ pub use genesis_files::GenesisFiles;
 pub const SIGNED_WITH: [&str; 4] = [CONFIG_FILE, GENESIS, GENESIS_FILES, TRUST];
 const GENESIS: &str = "genesis.json";
 const GENESIS_FILES: &str = "genesis-files.json";
-const TRUST: &str = "trust.json";
+pub const TRUST: &str = "trust.json";
 pub const CATALOG: &str = "catalog";
 const RULES: &str = "rules";
 /// Templates of standard changes; there need be none.

@@ -36,6 +36,12 @@ pub struct ChangeLine {
     /// What it brings, whatever branch or command brings it: the same in two changes of the same content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
+    /// When it lands, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowLine>,
+    /// When it expires, if that is within a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }
 
 /// A change with everything that is known of it.
@@ -83,6 +89,9 @@ pub struct ChangeView {
     /// Labels that stand.
     #[serde(default)]
     pub labels: Vec<LabelLine>,
+    /// When it lands: all of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowLine>,
     /// Approvals that count no more.
     pub taken_back: Vec<TakenBackLine>,
     pub decision: Decision,
@@ -129,9 +138,24 @@ pub struct ApprovalLine {
     /// Why it does not count, where that is because its key was revoked or suspended since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
+    /// Why it does not count, where that is because it was given for another time than the change lands at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescheduled: Option<String>,
     /// Roles of others that it counts by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delegated: Vec<LentLine>,
+}
+
+/// When a change lands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WindowLine {
+    /// By whose word; nobody's where it is what is in all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ActorId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// A role of somebody else, by their delegation.
@@ -183,6 +207,9 @@ pub struct EvidenceLine {
     /// Whether the change edits what it was made by.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_made: bool,
+    /// Of which of the change's targets alone it is said; of all where it names none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only_for: BTreeSet<Target>,
     /// The file of the repository that says what was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,

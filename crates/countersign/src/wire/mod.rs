@@ -7,7 +7,7 @@ mod error;
 mod follow;
 mod material;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     change::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
-        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, WindowLine, rfc3339,
     },
     emergency::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
     error::{DENIED, ErrorBody, ErrorDetail},
@@ -109,6 +109,24 @@ pub struct FindingLine {
     pub answered_at: Option<String>,
     /// As an answer names it.
     pub what: Matter,
+}
+
+/// `GET /v1/changes/{id}/familiar`: who had to do with its systems before, and what waits for people.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Familiar {
+    pub people: BTreeMap<ActorId, FamiliarLine>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct FamiliarLine {
+    /// Changes that they approved and that were let through.
+    pub approved: u32,
+    /// Changes that they made and that landed.
+    pub made: u32,
+    /// Of both, those that touched one of the same files.
+    pub files: u32,
+    /// Other open changes on which they are asked.
+    pub open: u32,
 }
 
 /// `GET /v1/targets/{system}/{environment}/landed`.

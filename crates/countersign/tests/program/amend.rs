@@ -62,16 +62,15 @@ fn an_edit_is_a_change_that_another_approves() {
       policy-group           unsatisfied
         missing: 1 approval from the policy group, by somebody who had no hand in the change
         who:     grace
-        how:     countersign approve CHANGE
+        how:     countersign review CHANGE
         because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
       0 rules are met
       7 rules do not apply
 
     Next
-      a second person reads it:  countersign show CHANGE
-      and approves it:           countersign approve CHANGE --key KEY
-      anybody puts it in force:  countersign publish CHANGE
-      ada takes it back so:      countersign withdraw CHANGE
+      a second person reviews it: countersign review CHANGE
+      anybody puts it in force:   countersign publish CHANGE
+      ada takes it back so:       countersign withdraw CHANGE
     --- stderr
     signing as ada with key SHA256:[KEY]:
       proposal: raised
@@ -86,7 +85,7 @@ fn an_edit_is_a_change_that_another_approves() {
       policy-group
         missing: 1 approval from the policy group, by somebody who had no hand in the change
         who:     grace
-        how:     countersign approve CHANGE
+        how:     countersign review CHANGE
         because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
     ");
     assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key ada"))), @"
@@ -191,6 +190,7 @@ fn what_was_overtaken_is_made_again() {
     let run = say(&stage, &server, &format!("publish {second} --key ada"));
     assert!(run.stderr.contains(&format!("countersign amend HOME --revise {}", &second[..12])), "{run}");
     let shown = say(&stage, &server, &format!("show {second}"));
+    assert!(shown.stderr.contains(&format!("countersign amend HOME --revise {}", &second[..12])), "{shown}");
     assert!(shown.stderr.contains("overtaken") && shown.stdout.contains("rule documented"), "{shown}");
     assert!(!shown.stdout.contains("tier 2"), "{shown}");
     // Here the home's own catalog is behind what is in force now.

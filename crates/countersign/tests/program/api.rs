@@ -76,6 +76,7 @@ fn approval(world: &World, change: &ChangeId) -> Body {
         targets: view.targets.clone(),
         reviewed: view.subject_ref.clone(),
         seen: Seen::Computed,
+        within: None,
     })
 }
 

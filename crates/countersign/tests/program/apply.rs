@@ -477,6 +477,7 @@ fn a_command_that_was_proposed_past_the_check_does_not_read_the_original() {
         revision: RevisionRef { number: 1, digest: said.statement },
         seen: Seen::Computed,
         targets: ["search/production".parse().unwrap()].into(),
+        within: None,
     });
     bench.world.voice("bob").say(approval, &[]).unwrap();
     let run = bench.apply(&[], &[&command[0], &command[1]]);

@@ -79,6 +79,35 @@ fn green_tests_by_a_workload_open_the_gate() {
     world.push(&["HEAD:main"]).passes();
 }
 
+/// What checkout's tests came to is shown with where it counts, and is refused elsewhere; the file says so as people wrote it.
+#[test]
+fn evidence_for_one_target_is_shown_as_that() {
+    let world = tested();
+    world.publish(|files| {
+        let mut people: serde_json::Value = serde_json::from_slice(&files["people/_.json"]).unwrap();
+        people["ci"]["attests_for"] = json!(["search"]);
+        files.insert("people/_.json".to_owned(), countersign_core::canonical::to_bytes(&people).unwrap());
+    });
+    let change = approved(&world, "limit", "search/limit");
+    world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]).done();
+    let shown = world.say("carol", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains("counts") && !shown.stdout.contains("alone, counts"), "{shown}");
+    // It goes to two systems, and only of one ci says anything.
+    world.edit("both", "search/limit", "12\n");
+    world.write("checkout/timeout", "6\n");
+    world.commit("both");
+    let both = world.propose_for("alice", &["search/production", "checkout/production"], "main", "origin/main..HEAD");
+    let view = world.say("ci", &["attest", &both, "--kind", "tests", "--result", "passed"]).done();
+    assert_eq!(view["evidence"][0]["only_for"], json!(["search/production"]), "{view}");
+    let shown = world.say("carol", &["show", &both, "--format", "text"]);
+    assert!(shown.stdout.contains(", for search/production alone), counts"), "{shown}");
+    world.edit("checkout", "checkout/timeout", "7\n");
+    let other = world.propose_for("alice", &["checkout/production"], "main", "origin/main..HEAD");
+    let refused = world.say("ci", &["attest", &other, "--kind", "tests", "--result", "passed"]);
+    refused.is_refused(3, "attests-for-others");
+    assert!(refused.stderr.contains("counts only for `search`"), "{refused}");
+}
+
 #[test]
 fn a_new_revision_and_a_workflow_that_the_change_edits_ask_anew() {
     let world = tested();

@@ -90,7 +90,7 @@ fn show_has_what_programs_ask_for() {
           "bob"
         ],
         "more": 0,
-        "how": "countersign approve CHANGE --file PATH"
+        "how": "countersign review CHANGE"
       },
       {
         "missing": "2 approvals by people who had no hand in the change",
@@ -99,7 +99,7 @@ fn show_has_what_programs_ask_for() {
           "carol"
         ],
         "more": 0,
-        "how": "countersign approve CHANGE --file PATH"
+        "how": "countersign review CHANGE"
       }
     ]
     "#);
@@ -193,13 +193,13 @@ fn a_refusal_is_a_to_do_list() {
       owner-approves
         missing: 1 approval by an owner of the system (search)
         who:     bob, carol
-        how:     countersign approve CHANGE --file PATH
+        how:     countersign review CHANGE
         or:      a senior waives it: countersign waive CHANGE --rule owner-approves --why TEXT
         because: Whoever is woken by a system at night has seen what was changed in it.
       second-pair-of-eyes
         missing: 1 approval by somebody who had no hand in the change
         who:     bob, carol
-        how:     countersign approve CHANGE --file PATH
+        how:     countersign review CHANGE
         because: Nothing reaches production that only the people who made it have seen.
       for example: bob approves, and no approval is missing
     hint: all of it: countersign show CHANGE

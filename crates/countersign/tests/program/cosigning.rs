@@ -353,7 +353,7 @@ fn a_gate_opens_under_enough_fresh_cosignatures_and_stays_shut_when_one_is_missi
     world.commit("8");
     let change = world.proposed();
     // A denial is a to-do list, whoever vouches for what.
-    assert!(world.is_refused("denied-by-rules").contains("countersign approve"));
+    assert!(world.is_refused("denied-by-rules").contains("countersign review"));
     world.must(&["--key", "grace", "approve", &change, "--git", "work"]);
     world.until_cosigned("trust.json");
     assert_eq!(world.push(), None);

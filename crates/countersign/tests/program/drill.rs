@@ -63,6 +63,7 @@ fn a_drill_walks_the_road_of_an_outage_and_the_log_hears_of_it() {
     assert_eq!(first["more"], 1);
     // On tier 1 two people, as in an emergency; and whoever is not entitled counts for nothing.
     drill.with("drill.json", "payments/production", PROBE).is_refused("glass-people");
+    drill.sign("carol", &["--cosign", "drill.json"]).is_refused(3, "already-signed");
     drill.sign("dave", &["--cosign", "drill.json"]).done();
     let push = drill.with("drill.json", "payments/production", PROBE);
     push.passes();

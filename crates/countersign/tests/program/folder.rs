@@ -202,6 +202,52 @@ fn a_folder_of_unknown_age_proposes_nothing() {
     assert_eq!(told["changed"], json!(["rules/r-two.cedar"]), "{told}");
 }
 
+/// An issuer is written as two files, and comes from the log as the one that it has; the two go aside where they would contradict it.
+#[test]
+fn an_issuer_is_pulled_as_the_log_has_it() {
+    let (stage, server) = two();
+    let path = "home/catalog/org.yaml";
+    let ci = "---\napiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: ci\n  annotations:\n    countersign/actor: workload\n    countersign/attests: tests\nspec:\n  memberOf: [owners]\n";
+    stage.write(path, &format!("{}{ci}", stage.read(path)));
+    let yaml =
+        "issuer: https://token.example.com\nworkloads:\n  - workload: ci\n    claims:\n      repository: shop/search\n";
+    let n = format!("{}Q", "u".repeat(341));
+    let jwks = json!({ "keys": [{ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "2026", "n": n, "e": "AQAB" }] });
+    stage.write("home/issuers/ci.yaml", yaml);
+    stage.write("home/issuers/ci.jwks.json", &jwks.to_string());
+    let (id, told) = amended(&stage, &server, "home --why tokens --key ada");
+    assert!(told["changed"].to_string().contains("issuers/ci.json"), "{told}");
+    published(&stage, &server, &id, "grace");
+    let run = say(&stage, &server, "amend hers --pull");
+    assert!(run.status == 0 && run.stdout.contains("issuers/ci.json"), "{run}");
+    let pulled = stage.read("hers/issuers/ci.json");
+    assert!(pulled.contains("shop/search") && pulled.contains("\"2026\":\"ssh-rsa "), "{pulled}");
+    // It says the same, there and where it was written.
+    for folder in ["hers", "home"] {
+        let run = say(&stage, &server, &format!("amend {folder} --pull --format json"));
+        assert_eq!(run.json(), json!({"written": [], "edits": [], "aside": []}), "{run}");
+    }
+    stage.write("hers/issuers/ci.json", &pulled.replace("shop/search", "shop/other"));
+    let (id, told) = amended(&stage, &server, "hers --why other --key grace");
+    assert_eq!(told["changed"], json!(["issuers/ci.json"]), "{told}");
+    published(&stage, &server, &id, "ada");
+    // What was written as two files is older now.
+    let run = say(&stage, &server, "amend home --pull --format json");
+    let told = run.json();
+    assert_eq!((&told["written"], &told["edits"]), (&json!(["issuers/ci.json"]), &json!([])), "{run}");
+    assert_eq!(told["aside"].as_array().map(Vec::len), Some(2), "{run}");
+    assert!(stage.read("home/issuers/ci.json").contains("shop/other"), "{run}");
+    assert!(!stage.path("home/issuers/ci.yaml").exists() && !stage.path("home/issuers/ci.jwks.json").exists(), "{run}");
+    let run = say(&stage, &server, "amend home --why none --key ada");
+    assert!(run.status != 0 && run.stderr.contains("nothing"), "{run}");
+    // What one side took away goes on the other.
+    std::fs::remove_file(stage.path("home/issuers/ci.json")).unwrap();
+    let (id, _) = amended(&stage, &server, "home --why gone --key ada");
+    published(&stage, &server, &id, "grace");
+    let run = say(&stage, &server, "amend hers --pull");
+    assert!(run.status == 0 && !stage.path("hers/issuers/ci.json").exists(), "{run}");
+}
+
 /// Nobody needs the server's folder to amend: the log has all of it.
 #[test]
 fn somebody_who_joined_amends_from_a_folder_of_their_own() {

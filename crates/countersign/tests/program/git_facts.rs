@@ -85,6 +85,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         revision: revision.reference,
         seen: Seen::Computed,
         targets: known.targets.clone(),
+        within: None,
     });
     world.voice("bob").say(approval, &[]).expect("the doctored facts do not name Bob");
     let push = world.push(&["HEAD:main"]);

@@ -45,7 +45,7 @@ fn a_push_that_misses_an_approval_is_refused_with_a_to_do_list() {
     countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
     countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
     countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
-    countersign:   -> countersign approve [A] --git .
+    countersign:   -> countersign review [A]
     countersign:   for example: bob approves, and no approval is missing
     countersign: all of it: countersign show [A]
     "#);
@@ -153,7 +153,7 @@ fn a_tier_1_system_takes_two_approvals() {
     countersign: refused: change [A] "Raise the timeout" is not allowed on payments/production yet [denied-by-rules]
     countersign:   tier-1-senior  1 approval by a senior: bob
     countersign:   tier-1-senior  1 more approval by somebody who had no hand in the change: bob, dave
-    countersign:   -> countersign approve [A] --git .
+    countersign:   -> countersign review [A]
     countersign:   for example: bob approves, and no approval is missing
     countersign: all of it: countersign show [A]
     "#);

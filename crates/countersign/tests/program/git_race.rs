@@ -80,6 +80,7 @@ fn approve(world: &World, who: &str, change: &Change) {
         revision: change.revision,
         seen: Seen::Computed,
         targets: ["checkout/production".parse().unwrap()].into(),
+        within: None,
     });
     world.voice(who).say(body, &[]).unwrap();
 }

@@ -82,6 +82,65 @@ fn a_watching_gate_stops_nothing_and_shows_what_it_would_have_stopped() {
     assert!(text.stdout.contains("would fall on: "), "{text}");
 }
 
+/// A week as somebody reads it: what, by which rule, on whom, and what the map lacks.
+#[test]
+fn a_week_is_read_in_one_screen() {
+    let world = World::new(&people());
+    let url = &world.server().url;
+    let run = world.stage.run(&format!(
+        "--url {url} --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main --branch release \
+         --map checkout/**=checkout/production --mode watch"
+    ));
+    assert_eq!(run.status, 0, "{run}");
+    world.edit("main", "checkout/timeout", "30\n");
+    world.push(&["main"]).passes();
+    world.write("docs/guide.md", "more\n");
+    world.write("NOTES", "more\n");
+    world.commit("not mapped");
+    world.push(&["main"]).passes();
+    world.push(&["main:release"]).passes();
+    world.push(&[":release"]).passes();
+    let report = report(&world);
+    assert_eq!((&report["report"]["pushes"], &report["report"]["deleted"]), (&4.into(), &1.into()), "{report}");
+    let text = world.stage.run("gate report shop.git").stdout;
+    // When each was, and by which commits, is no part of it.
+    let told: Vec<&str> = text.lines().skip(1).take_while(|line| *line != "Pushes").collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+
+    Why
+          1  deletion
+          1  no-change
+          2  unmapped-path
+
+    By rule
+          2  documented
+             2 x how to roll back, in 20 characters or more (0 so far)
+             1 x why, in 20 characters or more (10 so far)
+             would fall on: alice (2)
+          2  owner-approves
+             2 x 1 approval by an owner of the system (checkout)
+             would fall on: bob (2), carol (2)
+          2  second-pair-of-eyes
+             2 x 1 approval by somebody who had no hand in the change
+             would fall on: bob (2), carol (2)
+          1  targets-known
+             1 x at least one target
+             would fall on: alice (1)
+
+    By author, and on whom it would fall
+      author          pushes  proposed  on
+      alice                3         0  alice (3), bob (2), carol (2)
+      (nobody known)       1         0  nobody else
+
+    Paths that no entry of the map names
+          2  NOTES
+          2  docs/**  for example docs/guide.md
+             -> countersign gate install shop.git --map 'NOTES=SYSTEM/ENVIRONMENT' --map 'docs/**=SYSTEM/ENVIRONMENT'
+             or one target for whatever no entry names: --map-else SYSTEM/ENVIRONMENT
+    ");
+    assert!(text.contains("release deleted at "), "{text}");
+}
+
 #[test]
 fn a_watching_gate_passes_whatever_is_broken() {
     let mut world = watching();

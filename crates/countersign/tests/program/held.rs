@@ -70,6 +70,31 @@ fn everybody_is_told_that_what_a_change_brings_was_rejected_in_another() {
     assert_eq!(run.status, 0, "{run}");
 }
 
+/// What somebody made of it holds nothing, and whoever looks is told where the same places were rejected.
+#[test]
+fn who_looks_is_told_that_the_same_file_was_rejected_in_another_change() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Senior)]);
+    world.stage.write("app.yaml", "timeout: 30\n");
+    let rejected = id(&propose(&world));
+    world.say("bob", &["reject", &rejected, "--why", "the bank is slower than that"]).done();
+    world.stage.write("app.yaml", "timeout: 31\n");
+    let change = id(&propose(&world));
+    let told = format!("bob rejected change {} on ", &rejected[..12]);
+    for (who, command) in [("carol", "show"), ("carol", "review"), ("alice", "show")] {
+        let run = world.stage.run(&format!("--url {} --key {who} {command} {change}", world.server().url));
+        assert!(
+            run.status == 0 && run.stdout.contains(&told) && run.stdout.contains("which touches app.yaml too"),
+            "{run}"
+        );
+    }
+    // It is no stop.
+    world.say("carol", &["approve", &change, "--file", "app.yaml"]).done();
+    assert_eq!(world.say("alice", &["permit", &change, "--out", "permit"]).status, 0);
+    world.say("alice", &["bundle", &change, "--out", "change.tar"]).done();
+    let run = world.say("alice", &["--trust", "home/trust.json", "verify", "change.tar"]);
+    assert_eq!(run.status, 0, "{run}");
+}
+
 /// Also where the rejected change began under other governance than the one that a machine verified last.
 #[test]
 fn who_verified_later_governance_reads_a_change_that_an_earlier_one_holds() {

@@ -2,6 +2,7 @@
 
 mod counts;
 mod names;
+mod watching;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -153,6 +154,14 @@ fn a_history_with_owners_becomes_a_home() {
 
     Next
       countersign serve --home home
+      watch the repository, which stops nothing and writes down what it would have stopped:
+        countersign gate install shop.git --name shop-git --trust home/trust.json \
+          --mode watch '--branch=main' \
+          '--map=billing/**=billing/production' \
+          '--map=infra/**=infra/production' \
+          '--map=docs/**=docs/production' \
+          '--map=*=everybody/production'
+        after a week: countersign gate report shop.git
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
       before a rule is enforced, see what the one that you changed would have done:
@@ -635,6 +644,11 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
 
     Next
       countersign serve --home home
+      watch the repository, which stops nothing and writes down what it would have stopped:
+        countersign gate install shop.git --name shop-git --trust home/trust.json \
+          --mode watch '--branch=main' \
+          '--map=**=src/production'
+        after a week: countersign gate report shop.git
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
       before a rule is enforced, see what the one that you changed would have done:
@@ -660,7 +674,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     @id("tier-1-senior")
     @requires("approval:senior:1")
     @because("A tier 1 system takes a senior besides the author.")
-    @remedy("countersign approve {change} --git ., or --file PATH")
+    @remedy("countersign review {change}")
     @mode("watch")
     @strength("waivable")
     forbid (

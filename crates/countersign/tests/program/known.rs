@@ -114,6 +114,7 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["reject", change, "--why", "no"],
         vec!["comment", change, "no"],
         vec!["label", change, "hold"],
+        vec!["permit", change, "--until", "2199-01-01"],
         vec!["attest", change, "--kind", "tests", "--result", "passed"],
         vec!["take-back", change],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],

@@ -47,6 +47,10 @@ fn a_comment_is_shown_with_its_place_and_grants_nothing() {
     let run = world.say("bob", &["comment", &change, "--path", "checkout/timeuot", "x"]);
     assert_eq!((run.code().as_str(), run.stderr.contains("checkout/timeout")), ("another-path", true), "{run}");
     assert_eq!(world.say("bob", &["comment", &change, " "]).code(), "comment-missing");
+    // Beside a line that is not there nobody would read it.
+    let beyond = world.say("bob", &["comment", &change, "--path", "checkout/timeout", "--line", "2", "x"]);
+    assert!(beyond.status == 2 && beyond.stderr.contains("has 1 line after change"), "{beyond}");
+    assert!(beyond.stderr.contains("from 1 to 1") && !beyond.stderr.contains("signing"), "{beyond}");
     // Its words can be erased; that it was said stays.
     world.say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]).done();
     world.say("bob", &["erase", "--cosign", "erasure.json"]).done();
@@ -66,6 +70,27 @@ fn ones_own_approval_can_be_taken_back_and_given_again() {
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     world.approve("bob", &change);
     world.push(&["HEAD:main"]).passes();
+}
+
+/// What goes together is said in one message, and nothing is signed.
+#[test]
+fn a_rejection_its_lifting_and_its_setting_aside_are_three_commands() {
+    let (world, change) = world();
+    for (words, said) in [
+        (&["--lift", "--why", "sorry"][..], "--lift takes your own rejection back and gives no reason"),
+        (
+            &["--lift", "--set-aside", "carol"],
+            "--lift takes your own rejection back, and --set-aside sets carol's aside",
+        ),
+        (&["--set-aside", "carol"], "who sets carol's rejection aside says why"),
+        (&[], "a rejection says why"),
+    ] {
+        let run = world.say("bob", &[&["reject", &change], words].concat());
+        assert!(
+            run.status == 2 && run.stderr.contains(said) && run.stderr.contains("--set-aside PERSON --why TEXT"),
+            "{run}"
+        );
+    }
 }
 
 /// Whoever approved, rejected and lifted has not approved, and reads why.
@@ -97,6 +122,16 @@ fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
     let options = ["--url", &world.server().url, "--key", "alice"];
     let text = world.stage.run_words(&[&options[..], &words, &range, &["--dry-run"]].concat());
     assert!(text.stdout.contains("changed payments/retries") && text.stdout.contains("nothing was signed"), "{text}");
+    // No command names an id that nobody has.
+    let commands = text.stdout.split("countersign ").skip(1).filter(|rest| !rest.starts_with("disclose"));
+    let named: Vec<&str> = commands.filter_map(|rest| rest.split_whitespace().nth(1)).collect();
+    assert!(named.len() > 1 && named.iter().all(|name| *name == "CHANGE"), "{named:?}: {text}");
+    assert!(text.stdout.contains("waives it: countersign waive CHANGE --rule "), "{text}");
+    assert_eq!(
+        (&view["id"], &view["decision"]["change"], &view["revision_digest"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
+    assert!(view.to_string().contains("countersign review CHANGE"), "{view}");
     assert_eq!(world.say("alice", &["log"]).done()["size"], before);
     // The same by `rules explain`, of which no word was said yet; and what other rules would ask in the log's place.
     let explain = [&["rules", "explain", "--git", "work"], &range[..]].concat();

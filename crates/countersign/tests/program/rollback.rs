@@ -146,6 +146,33 @@ fn what_is_no_rollback_is_an_ordinary_change_and_says_so() {
     assert_eq!(world.tip("main").as_str(), tip);
 }
 
+/// Whoever reverts by hand is told that one signature does it, before and after they propose it.
+#[test]
+fn a_plain_revert_is_told_that_one_signature_brings_back_what_ran() {
+    let (world, _, bad) = burning(&[]);
+    world.git(&["checkout", "--quiet", "-B", "back", "origin/main"]);
+    world.git(&["revert", "--no-edit", "HEAD"]);
+    let told = format!("it takes back exactly {}, which landed last", &bad[..12]);
+    let command = "countersign rollback checkout/production --why TEXT";
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("no-change");
+    assert!(push.raw.contains(&told) && push.said.contains(command), "{}", push.said);
+    let mut args = vec!["propose", "--kind", "code", "--title", "Back", "--git", "work", "--repository", "shop"];
+    args.extend(["--target", "checkout/production", "--why", "it drops every order"]);
+    let run = world.say("carol", &args);
+    assert!(run.status == 0 && run.stderr.contains(&told) && run.stderr.contains(command), "{run}");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.raw.contains(&told), "{}", push.said);
+    // A line more is another change.
+    world.write("checkout/more", "1\n");
+    world.commit("and more");
+    let run = world.say("carol", &args);
+    assert!(run.status == 0 && !run.stderr.contains("takes back exactly"), "{run}");
+    let push = world.push(&["HEAD:main"]);
+    assert!(!push.passed && !push.said.contains("takes back exactly"), "{}", push.said);
+}
+
 #[test]
 fn files_are_rolled_back_by_the_command_of_before_over_the_files_of_before() {
     let world = World::usual();

@@ -311,7 +311,8 @@ impl World {
         let revision = RevisionRef { digest: envelope.payload_digest(), number: 1 };
         let change = ChangeId::of_proposal(&revision.digest);
         let bob = self.voice("bob");
-        let approval = Approval { change: change.clone(), reviewed, revision, seen: Seen::Material, targets };
+        let approval =
+            Approval { change: change.clone(), reviewed, revision, seen: Seen::Material, targets, within: None };
         bob.speaker.client.submit(&bob.sign(Body::Approval(approval)), &[]).unwrap();
         let GovernanceSubject { files, parent, semantics } = subject;
         let change = Some(PublishedChange { id: change, revision });

@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 74] = [
+const COMMANDS: [&str; 76] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -42,6 +42,7 @@ const COMMANDS: [&str; 74] = [
     "init home --cosign",
     "join URL",
     "list",
+    "load",
     "log",
     "permit CHANGE --out permit.json",
     "publish CHANGE",
@@ -50,6 +51,7 @@ const COMMANDS: [&str; 74] = [
     "reject CHANGE --why wait",
     "reject CHANGE --why wait --copy COPY",
     "review CHANGE",
+    "reviewers CHANGE",
     "diff CHANGE",
     "whoami",
     "take-back CHANGE",

@@ -92,6 +92,53 @@ fn a_second_mail_of_the_author_cannot_approve() {
     assert_snapshot!(told(world.approve("ada", &change)), @"contributor: ada cannot approve change CHANGE: they had a hand in it");
 }
 
+/// Ada's second mail becomes barbara's while a change of hers is open.
+fn mail_goes_to_barbara(world: &mut World) {
+    let files = crate::kit::governance_files(&world.keys);
+    let edited = |path: &str, from: &str, to: &str| {
+        let text = String::from_utf8(files[path].clone()).unwrap();
+        assert!(text.contains(from), "{path}: {text}");
+        text.replacen(from, to, 1).into_bytes()
+    };
+    let hers = edited("profiles/payments.json", ",\"ada@home.example\"", "");
+    let theirs = edited("profiles/_.json", "\"barbara@example.com\"", "\"ada@home.example\",\"barbara@example.com\"");
+    let moved: &[(&str, Option<&[u8]>)] =
+        &[("profiles/payments.json", Some(&hers)), ("profiles/_.json", Some(&theirs))];
+    let change = world.amend("linus", moved);
+    world.approve("ada", &change).unwrap();
+    world.approve("grace", &change).unwrap();
+    world.put_in_force("linus", &change).unwrap();
+}
+
+#[test]
+fn a_mail_that_moves_to_another_makes_its_author_no_second_pair_of_eyes() {
+    let mut world = World::new();
+    let change = world.propose_git("linus", &facts(9, &[author("ada@home.example")]));
+    let mut claim = author("ada@home.example");
+    claim.roles = [countersign_core::facts::Role::CoAuthor].into();
+    let claimed = world.propose_git("linus", &facts(10, &[author("linus@example.com"), claim]));
+    mail_goes_to_barbara(&mut world);
+    let made = |world: &World, change: &ChangeId| {
+        let made = countersign_core::take::contributors(&world.state.governance, world.change(change));
+        made.all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(made(&world, &change), "ada, barbara, linus");
+    assert_snapshot!(told(world.approve("ada", &change)), @"contributor: ada cannot approve change CHANGE: they had a hand in it");
+    assert_snapshot!(told(world.approve("barbara", &change)), @"contributor: barbara cannot approve change CHANGE: they had a hand in it");
+    // Who was only claimed then stays so, until a third person says that they had no hand in it.
+    assert_eq!(made(&world, &claimed), "ada, barbara, linus");
+    // Another revision does not take it back, though it names her no more.
+    let anew = facts(11, &[author("linus@example.com")]);
+    let push = world.new_revision(&change, &git(&anew), Some(&anew));
+    world.say("linus", push).unwrap();
+    assert_eq!(made(&world, &change), "ada, barbara, linus");
+    let whole = world.replayed().unwrap();
+    assert_eq!(whole.change(&change).unwrap(), Some(world.change(&change)));
+    // What comes later is whose the mail is now.
+    let later = world.propose_git("linus", &facts(12, &[author("ada@home.example")]));
+    assert_eq!(made(&world, &later), "barbara, linus");
+}
+
 #[test]
 fn the_committer_of_somebody_elses_commit_cannot_approve_it() {
     let mut world = World::new();

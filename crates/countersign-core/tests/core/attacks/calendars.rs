@@ -58,7 +58,7 @@ fn put(world: &mut World, says: &str, event: &str) {
     world.put_in_force("ada", &amended).unwrap();
 }
 
-fn at(text: &str) -> Time {
+pub(super) fn at(text: &str) -> Time {
     let at: jiff::Timestamp = text.parse().unwrap();
     Time::from_unix_millis(at.as_millisecond())
 }

@@ -25,7 +25,7 @@ fn a_delegate_approves_as_themselves_and_counts_by_the_delegators_role() {
     assert!(approval.delegated.iter().all(|lent| lent.of == id("grace")));
     assert_eq!(owners(&world, &change), RuleStatus::Satisfied);
     // A gate and a verifier look at grace's stream, too: what ends it stands there.
-    let inputs = world.change(&change).inputs(None).unwrap();
+    let inputs = world.change(&change).inputs(&world.state.governance, None).unwrap();
     assert!(inputs.contains(&"person/grace".parse().unwrap()));
     assert_eq!(world.replayed().unwrap().all_heads(), world.state.all_heads());
 }

@@ -3,11 +3,11 @@
 use countersign_core::{
     evidence::EvidenceResult,
     ids::ChangeId,
-    statement::{Body, Evidence, NewRevision},
+    statement::{Body, Evidence, NewRevision, Proposal},
 };
 
-use super::{author, facts, file, git};
-use crate::kit::{Files, World, told};
+use super::{assert_snapshot, author, facts, file, git};
+use crate::kit::{Files, World, targets, told};
 
 /// Beside the shipped rules one that asks for green tests.
 pub fn tested() -> World {
@@ -210,4 +210,49 @@ fn a_link_brings_no_workflow_unseen() {
         assert!(self_made(path, file, None), "{path}");
     }
     assert!(self_made("pru\u{308}fung/run.sh", file, Some("pr\u{fc}fung/run.sh")));
+}
+
+/// Where `ci` attests only for these.
+fn scoped(places: &str) -> Result<World, String> {
+    let founded = World::founded(
+        |files| {
+            asks_for_tests(files);
+            let people = String::from_utf8(files["people/_.json"].clone()).unwrap();
+            let from = "\"attests\":[\"tests\"]";
+            assert!(people.contains(from), "{people}");
+            let to = format!("{from},\"attests_for\":{places}");
+            files.insert("people/_.json".to_owned(), people.replacen(from, &to, 1).into_bytes());
+        },
+        |_| {},
+    );
+    founded.map_err(|refusal| told::<()>(Err(refusal)))
+}
+
+/// Tests of one system say nothing of what goes to another.
+#[test]
+fn evidence_counts_for_the_targets_alone_that_its_workload_is_of() {
+    let mut world = scoped(r#"["checkout"]"#).unwrap();
+    let change = approved(&mut world, "src/app.rs");
+    assert_eq!(refused(&mut world, "ci", &change), "attests-for-others");
+    // Of a change that goes to both it is one half.
+    let both = |world: &mut World| {
+        let proposal = world.proposal("search/production", &file("tested"), None);
+        let targets = targets(&["checkout/production", "search/production"]);
+        world.begin("ada", Proposal { targets, ..proposal })
+    };
+    let change = both(&mut world);
+    let stops = |world: &World, change: &ChangeId| world.standing(change).contains("tested");
+    attest(&mut world, "ci", &change, EvidenceResult::Passed).unwrap();
+    assert!(stops(&world, &change), "{}", world.standing(&change));
+    world.state = world.replayed().unwrap();
+    assert!(stops(&world, &change), "{}", world.standing(&change));
+    let mut world = scoped(r#"["checkout","search/production"]"#).unwrap();
+    let change = both(&mut world);
+    attest(&mut world, "ci", &change, EvidenceResult::Passed).unwrap();
+    assert!(!stops(&world, &change), "{}", world.standing(&change));
+    // To let it attest for more is to loosen.
+    let people = String::from_utf8(crate::kit::governance_files(&world.keys)["people/_.json"].clone()).unwrap();
+    let wider: &[(&str, Option<&[u8]>)] = &[("people/_.json", Some(people.as_bytes()))];
+    assert_snapshot!(super::loosening::said(&mut world, wider), @"takes ci's word for tests");
+    assert_snapshot!(scoped(r#"["serch"]"#).map(drop).unwrap_err(), @"catalog-invalid: the catalog does not hold: people/_.json: there is no `serch`, for which ci attests");
 }

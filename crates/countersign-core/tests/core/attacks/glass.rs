@@ -153,3 +153,25 @@ fn break_glass_after_taking_somebodys_key_away() {
     let answer = said(&mut world, &["linus"], glass);
     assert!(answer.starts_with("suspends-another"), "{answer}");
 }
+
+#[test]
+fn glass_that_nobody_used_in_time_is_told_with_how_to_break_it_again() {
+    let (mut world, change) = burning();
+    let glass = world.glass(&change);
+    world.say("linus", Body::BreakGlass(glass)).unwrap();
+    let over = |world: &World| {
+        let presence = countersign_core::presence::Presence::default();
+        let current = world.change(&change);
+        countersign_core::explain::Explained::standing(&world.state, current, &presence, world.now)
+            .unwrap()
+            .explanation
+            .glass
+    };
+    assert_eq!(over(&world), None);
+    world.now = world.now.plus_secs(GLASS_SECS + 1);
+    assert_snapshot!(crate::kit::masked(&over(&world).unwrap().replace(change.short(), "CHANGE")), @"linus broke the glass of gate shop-gate for it, which was over at 2026-04-01T01:00:00Z; once more: countersign break-glass CHANGE --why TEXT");
+    // Who breaks it again is told nothing of that.
+    let glass = world.glass(&change);
+    world.say("linus", Body::BreakGlass(glass)).unwrap();
+    assert_eq!(over(&world), None);
+}

@@ -104,3 +104,35 @@ fn what_holds_a_path_more_is_set_aside_for_that_alone() {
     assert!(world.standing(&change).contains("no-rejection"));
     assert_eq!(standing_approved(&mut world, &files(&[("a.yaml", "1"), ("c.yaml", "1")])), "no-rejection");
 }
+
+/// What somebody made of rejected content is another thing, which holds nothing; and whoever looks at it is to know of it.
+#[test]
+fn who_looks_at_a_change_is_told_that_another_of_the_same_places_was_rejected() {
+    let mut world = World::new();
+    let rejected = propose(&mut world, &files(&[("a.yaml", "1"), ("b.yaml", "1")]));
+    world.reject("mallory", &rejected).unwrap();
+    world.withdraw("ada", &rejected).unwrap();
+    let beside = |world: &World, change: &ChangeId| {
+        let told = Explained::standing(&world.state, world.change(change), &Presence::default(), world.now).unwrap();
+        told.explanation
+            .notes()
+            .map(|line| crate::kit::masked(&line.replace(rejected.short(), "FIRST")))
+            .collect::<Vec<_>>()
+    };
+    let change = propose(&mut world, &files(&[("a.yaml", "2"), ("c.yaml", "1")]));
+    world.approve("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    assert_snapshot!(beside(&world, &change).join("\n"), @"mallory rejected change FIRST on 2026-04-01, which touches a.yaml too; that does not hold this change: countersign show FIRST");
+    // What is held is told as that alone; what touches other places, nothing.
+    let held = propose(&mut world, &files(&[("a.yaml", "1"), ("b.yaml", "1"), ("c.yaml", "1")]));
+    let other = propose(&mut world, &files(&[("c.yaml", "3")]));
+    assert_eq!((beside(&world, &held), beside(&world, &other)), (Vec::new(), Vec::new()));
+    // Not for ever, and not once it is lifted.
+    let mut later = propose(&mut world, &files(&[("b.yaml", "3")]));
+    assert_eq!(beside(&world, &later).len(), 1);
+    world.now = world.now.plus_secs(31 * DAY);
+    later = propose(&mut world, &files(&[("b.yaml", "4")]));
+    assert_eq!(beside(&world, &later), Vec::<String>::new());
+    world.lift("mallory", &rejected).unwrap();
+    assert_eq!(beside(&world, &change), Vec::<String>::new());
+}

@@ -5,7 +5,7 @@ use countersign_core::{
     facts::{Entry, GitFacts, Size, TouchedPath, delta, size},
     ids::{FindingId, Target},
     kind::{Kind, Purpose},
-    rollback::{AFTER_REVIEW_SECS, NoRollback, Rollback, reviewers, rollback},
+    rollback::{AFTER_REVIEW_SECS, NoRollback, Rollback, instead, reviewers, rollback},
     statement::{Finding, FindingAnswer, Matter, Seen},
     verify::verify,
 };
@@ -387,4 +387,25 @@ fn files_are_rolled_back_to_the_same_digests_and_command() {
     assert_eq!(record.history.landed.iter().map(|landed| &landed.change).collect::<Vec<_>>(), [&good]);
     assert_eq!(record.history.rolled_back.len(), 1);
     verified(&world);
+}
+
+/// Who proposes a revert and does not say so is told that one signature would do; who asks for a little more is not.
+#[test]
+fn a_plain_revert_of_the_last_landing_is_told_what_one_signature_would_do() {
+    let (mut world, good, bad) = burning();
+    // Whoever neither owns it nor is on call is told, too: somebody who does can.
+    let change = proposed(&mut world, "ada", SEARCH, &back(), Purpose::default());
+    assert_ne!(world.standing(&change), "allow", "a claim is signed, or it is none");
+    assert_eq!(instead(&world.state, world.change(&change), world.now).unwrap().as_ref(), Some(&bad));
+    let current = world.change(&change).clone();
+    let presence = countersign_core::presence::Presence::default();
+    let told = countersign_core::explain::Explained::standing(&world.state, &current, &presence, world.now).unwrap();
+    assert_snapshot!(told.explanation.rollback.unwrap().replace(bad.short(), "BAD"), @"it takes back exactly BAD, which landed last: to bring back what ran before takes one signature, of an owner or of who is on call: countersign rollback search/production --why TEXT");
+    let more = commits(4, &[("a", 12, 11), ("b", 21, 0), ("c", 0, 1)], "linus@example.com");
+    let more = proposed(&mut world, "ada", SEARCH, &more, Purpose::default());
+    assert_eq!(instead(&world.state, world.change(&more), world.now).unwrap(), None);
+    let said = proposed(&mut world, "linus", SEARCH, &back(), restoring(&good));
+    assert_eq!(instead(&world.state, world.change(&said), world.now).unwrap(), None, "it says so itself");
+    world.now = world.now.plus_secs(8 * DAY);
+    assert_eq!(instead(&world.state, world.change(&change), world.now).unwrap(), None, "too late for one");
 }

@@ -8,7 +8,7 @@ use countersign_core::{
     subject::Subject,
 };
 
-use super::{author, facts, git, id};
+use super::{assert_snapshot, author, facts, git, id};
 use crate::kit::{Extracted, Files, World};
 
 /// What mallory's lock files may be changed by, as `founders` of the log have it.
@@ -28,6 +28,14 @@ because: 'What only locks versions is tested, and looked at by nobody.'
 fn with(template: &str) -> World {
     let bytes = template.as_bytes().to_vec();
     World::founded(|files: &mut Files| drop(files.insert("standard/locks.yaml".to_owned(), bytes)), |_| {}).unwrap()
+}
+
+fn with_mode(n: u64, path: &str, mode: u32) -> Extracted {
+    let mut commits = commits(n, path, 0);
+    let touched = &mut commits.facts.paths[0];
+    touched.new.as_mut().unwrap().mode = mode;
+    commits.facts.delta = delta::digest(&commits.facts.paths);
+    commits
 }
 
 fn commits(n: u64, path: &str, added: u32) -> Extracted {
@@ -153,4 +161,90 @@ fn there_is_no_standard_change_on_tier_1_or_of_what_governs() {
             "{wrong}"
         );
     }
+}
+
+/// A template's lines say nothing of a mode, of what steers git or a forge, or of what nobody can count.
+#[test]
+fn what_no_line_tells_does_not_fit_a_template_by_a_wildcard() {
+    let miss = |template: &str, commits: &Extracted| {
+        let mut world = with(template);
+        let change = propose(&mut world, "mallory", commits);
+        assert_eq!(world.standing(&change) == "allow", nearly(&world, &change).is_empty());
+        nearly(&world, &change)
+    };
+    let runs = with_mode(2, "src/run.sh", 0o100_755);
+    assert_snapshot!(miss(TEMPLATE, &runs), @"the mode of `src/run.sh` changes, and its paths do not name it");
+    assert_snapshot!(miss(&TEMPLATE.replace("src/**", "src/** | **/run.sh"), &runs), @"");
+    for path in ["src/.gitattributes", "src/.GitModules", "src/.github/workflows/ci.yaml"] {
+        let why = miss(TEMPLATE, &commits(2, path, 1));
+        assert_eq!(why, format!("`{path}` steers git or a forge, and its paths do not name it"));
+    }
+    let named = TEMPLATE.replace("src/**", "src/.github/** | **/.gitattributes");
+    assert_snapshot!(miss(&named, &commits(2, "src/.github/workflows/ci.yaml", 1)), @"");
+    assert_snapshot!(miss(&named, &commits(2, "src/.gitattributes", 1)), @"");
+    assert_snapshot!(miss(&named, &commits(2, "src/.github/.gitattributes", 1)), @"`src/.github/.gitattributes` steers git or a forge, and its paths do not name it");
+    for (mode, named) in [(0o120_000, "src/to"), (0o160_000, "src/to")] {
+        let of_another_sort = with_mode(2, "src/to", mode);
+        let why = miss(&TEMPLATE.replace("src/**", named), &of_another_sort);
+        assert!(why.starts_with("`src/to` is outside of its paths"), "{why}");
+    }
+    let mut large = commits(2, "src/app.rs", 1);
+    (large.facts.size.lines, large.facts.lines) = (None, vec![None]);
+    assert_snapshot!(miss(TEMPLATE, &large), @"nobody can count what it changes");
+}
+
+/// One approval of a template opens the gate for as long as it lasts, and so would a stolen key that gave it.
+#[test]
+fn a_stolen_key_behind_a_template_lets_nothing_through_once_it_is_taken_away() {
+    // As founders of the log have it, with ada's key.
+    let mut world = with(TEMPLATE);
+    world.register_gate();
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    let person = |name: &str| format!("person/{name}").parse().unwrap();
+    let inputs = world.change(&change).inputs(&world.state.governance, None).unwrap();
+    assert!(inputs.contains(&person("ada")) && inputs.contains(&person("grace")), "{inputs:?}");
+    assert_eq!(world.standing(&change), "allow");
+    world.revoke("linus", "ada").unwrap();
+    assert_ne!(world.standing(&change), "allow");
+    assert_eq!(nearly(&world, &change), "fewer than 2 of those who had to approve it did so by a key that holds still");
+    let transition = world.transition(&change);
+    let request =
+        PermitRequest { gate: "shop-gate".parse().unwrap(), ..world.request("git-gate", &change, &transition) };
+    assert!(world.ask_for("mallory", request).is_err());
+    world.state = world.replayed().unwrap();
+    // Nobody confirms it, and it holds again.
+    world.now = world.now.plus_secs(24 * 60 * 60);
+    assert_eq!(world.standing(&change), "allow");
+    // Her other key never stood behind the template; to give that up changes nothing, but the one that did ends it for good.
+    world.revoke("ada", "ada-laptop").unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    world.revoke("ada", "ada").unwrap();
+    world.now = world.now.plus_secs(48 * 60 * 60);
+    assert_ne!(world.standing(&change), "allow");
+    // What looks at nothing of the sort depends on nobody of them.
+    let other = world.propose_git("linus", &commits(9, "deploy.sh", 1));
+    let inputs = world.change(&other).inputs(&world.state.governance, None).unwrap();
+    assert!(!inputs.contains(&person("grace")), "{inputs:?}");
+}
+
+#[test]
+fn a_template_stands_on_the_very_keys_that_approved_it() {
+    let mut world = World::founded(|_| {}, |_| {}).unwrap();
+    world.register_gate();
+    let brought = world.amend("ada", &[("standard/locks.yaml", Some(TEMPLATE.as_bytes()))]);
+    world.approve("grace", &brought).unwrap();
+    world.put_in_force("linus", &brought).unwrap();
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    assert_eq!(world.standing(&change), "allow");
+    // Who takes another key in its place vouches for what they said with it before.
+    world.spare("grace-new");
+    world.rotate("grace", "grace", "grace-new").unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    world.replayed().unwrap();
+    // Two others who give somebody a key, since theirs is lost, do not: who found it may have approved.
+    world.spare("ada-new");
+    world.rotate_lost(&["barbara", "grace-new"], "ada", "ada-new").unwrap();
+    assert_ne!(world.standing(&change), "allow");
+    assert_eq!(nearly(&world, &change), "fewer than 2 of those who had to approve it did so by a key that holds still");
+    world.replayed().unwrap();
 }

@@ -416,6 +416,45 @@ fn a_pass_by_a_token_that_nobody_saw_does_not_take_a_failure_back() {
     assert_eq!(world.submit(envelope).unwrap_err().code, "unknown-issuer-key");
 }
 
+/// What one repository's jobs found says nothing of what another's go to.
+#[test]
+fn a_token_attests_for_the_targets_of_its_issuers_entry_alone() {
+    let scoped = |places: &str| {
+        let yaml = YAML.replace("    claims:", &format!("    attests-for: {places}\n    claims:"));
+        let file = issuer_file(&yaml, &[jwk("one", &key(1))])?;
+        let founded = World::founded(
+            |files| {
+                asks_for_tests(files);
+                files.insert(issuer::path_of("ci"), file);
+            },
+            |_| {},
+        );
+        founded.map_err(|refusal| told::<()>(Err(refusal)))
+    };
+    let mut other = scoped("[checkout]").unwrap();
+    let change = approved(&mut other);
+    assert_eq!(code(&mut other, &change, |_, _| {}), "attests-for-others");
+    let mut own = scoped("[checkout, search/production]").unwrap();
+    let change = approved(&mut own);
+    attested(&mut own, &change, |_, _| {}).unwrap();
+    assert_eq!(own.standing(&change), "allow");
+    // To let it attest for more is to loosen.
+    let wider = issuer_file(YAML, &[jwk("one", &key(1))]).unwrap();
+    let files: &[(&str, Option<&[u8]>)] = &[("issuers/ci.json", Some(&wider))];
+    assert_snapshot!(super::loosening::said(&mut own, files), @"issuer ci speaks for a workload by other tokens than before");
+    let mut all = tested();
+    let narrower = YAML.replace("    claims:", "    attests-for: [search]\n    claims:");
+    let narrower = issuer_file(&narrower, &[jwk("one", &key(1)), jwk("two", &key(2))]).unwrap();
+    let files: &[(&str, Option<&[u8]>)] = &[("issuers/ci.json", Some(&narrower))];
+    assert_snapshot!(super::loosening::said(&mut all, files), @"nothing");
+    assert_snapshot!(scoped("[serch]").map(drop).unwrap_err(), @"issuer-invalid: issuers/ci.json: there is no `serch`, for which ci attests");
+    assert_snapshot!(scoped("[]").map(drop).unwrap_err(), @"issuer-invalid: issuers/ci.yaml: `attests-for` of ci names no target");
+    let two = format!(
+        "{YAML}  - workload: ci\n    attests-for: [checkout]\n    claims: {{sub: 'repo:shop/checkout:ref:refs/heads/main'}}\n"
+    );
+    assert_snapshot!(issuer_file(&two, &[jwk("one", &key(1))]).unwrap_err(), @"issuer-invalid: issuers/ci.yaml: its tokens speak for ci for some targets and for others");
+}
+
 #[test]
 fn an_issuer_that_anybody_could_use_is_not_taken() {
     let keys = [jwk("one", &key(1))];
@@ -454,7 +493,7 @@ fn an_issuer_that_anybody_could_use_is_not_taken() {
     issuer-invalid: issuers/ci.yaml: workload ci: it asks for 0 claims; 1 to 20 are taken
     issuer-invalid: issuers/ci.yaml: workload ci: `iss` is looked at anyway, and cannot be asked for
     issuer-invalid: issuers/ci.yaml: the issuer is no https:// address
-    issuer-invalid: issuers/ci.yaml: unknown field `person`, expected one of claims, workload at line 3, column 5
+    issuer-invalid: issuers/ci.yaml: unknown field `person`, expected one of attests-for, claims, workload at line 3, column 5
     issuer-invalid: issuers/ci.jwks.json: it has no key that signs tokens
     issuer-invalid: issuers/ci.jwks.json: two keys are called `one`
     issuer-invalid: issuers/ci.yaml: one key has two names

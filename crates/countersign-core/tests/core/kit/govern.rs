@@ -1,6 +1,7 @@
 //! Changes of what governs.
 
 use countersign_core::{
+    calendar::written,
     canonical,
     governance::Replacements,
     ids::ChangeId,
@@ -26,6 +27,16 @@ impl World {
     pub fn amendment(&mut self, files: &[(&str, Option<&[u8]>)]) -> Proposal {
         let subject = self.replacing(files);
         Proposal { kind: Kind::Rules, ..self.proposal("governance/log", &subject, None) }
+    }
+
+    /// Puts a calendar `team` in force that says this.
+    pub fn subscribe(&mut self, says: &str) {
+        let files = [("team.yaml".to_owned(), says.as_bytes().to_vec())].into();
+        let calendars = written::calendars(&files, &self.state.governance.catalog).unwrap();
+        let bytes = calendars["team"].to_bytes().unwrap();
+        let amended = self.amend("ada", &[("calendars/team.json", Some(&bytes))]);
+        self.approve("grace", &amended).unwrap();
+        self.put_in_force("ada", &amended).unwrap();
     }
 
     pub fn amend(&mut self, by: &str, files: &[(&str, Option<&[u8]>)]) -> ChangeId {

@@ -32,8 +32,8 @@ use countersign_core::{
         Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         Founder, Freeze, FreezeLift, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict,
         KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
-        SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation,
+        Schedule, Seen, SeenCheckpoint, Statement, Waiver, Window, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -259,6 +259,7 @@ impl World {
             revision: current.reference,
             seen: Seen::Computed,
             targets: now.targets.clone(),
+            within: now.window(),
         }
     }
 
@@ -322,6 +323,23 @@ impl World {
             text: Some(text),
             workflow: Some(".github/workflows/ci.yml".to_owned()),
         })
+    }
+
+    /// Says when a change lands: so many seconds from now, not before and until.
+    pub fn schedule(
+        &mut self,
+        by: &str,
+        change: &ChangeId,
+        (not_before, until): (Option<i64>, Option<i64>),
+    ) -> Result<Digest, Refusal> {
+        let at = |secs: i64| self.now.plus_secs(secs);
+        let window = Window { not_before: not_before.map(at), until: until.map(at) };
+        self.schedule_at(by, change, Some(window).filter(|_| not_before.is_some() || until.is_some()))
+    }
+
+    pub fn schedule_at(&mut self, by: &str, change: &ChangeId, window: Option<Window>) -> Result<Digest, Refusal> {
+        let revision = self.revision(change);
+        self.say(by, Body::Schedule(Schedule { change: change.clone(), revision, window }))
     }
 
     pub fn label(&mut self, by: &str, act: LabelAct, change: &ChangeId, label: &str) -> Result<Digest, Refusal> {
@@ -592,7 +610,7 @@ impl World {
     pub fn decided(&mut self, change: &ChangeId) -> (Decision, Decided) {
         let now = self.change(change);
         let asked = now.requested.as_ref().expect("somebody has asked");
-        let (request, inputs) = (asked.statement, now.inputs(Some(&asked.gate)).unwrap());
+        let (request, inputs) = (asked.statement, now.inputs(&self.state.governance, Some(&asked.gate)).unwrap());
         let snapshot = Snapshot::take(&self.state, now, self.now).unwrap();
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
         let decided = Decided {

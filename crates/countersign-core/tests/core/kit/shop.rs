@@ -125,6 +125,15 @@ pub fn governance_files(keys: &BTreeMap<&str, SigningKey>) -> Files {
     files
 }
 
+/// With something more in the settings, in its place.
+pub fn extend_settings(files: &mut Files, more: &str) {
+    let settings = String::from_utf8(files["settings.json"].clone()).unwrap();
+    files.insert(
+        "settings.json".to_owned(),
+        settings.replace("],\"loosening", &format!("],{more}\"loosening")).into_bytes(),
+    );
+}
+
 /// The shipped rules' files.
 pub fn rules() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");

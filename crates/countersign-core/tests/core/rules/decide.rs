@@ -48,12 +48,12 @@ fn a_refusal_is_a_to_do_list() {
     applier-apart satisfied
     documented satisfied
     owner-approves unsatisfied checkout/production search/production
-      1 approval by an owner of the system (checkout, search) by [grace]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by an owner of the system (checkout, search) by [grace]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     second-pair-of-eyes unsatisfied checkout/production search/production
-      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     tier-1-senior unsatisfied checkout/production
-      1 approval by a senior by [grace, barbara]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
-      2 approvals by people who had no hand in the change by [grace, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by a senior by [grace, barbara]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+      2 approvals by people who had no hand in the change by [grace, barbara, linus]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     2 not applicable
     ");
 }
@@ -94,7 +94,7 @@ fn a_decision_in_full() {
       "decided_at": 1775001600000,
       "semantics": 1,
       "rules_digest": "sha256:08f0bceabad2b453024fbd0e9e350d93fec0ab3d70a4f3a5a14797f51103062f",
-      "snapshot_digest": "sha256:86e2b7d9375a800d5e0f8e75812ce06e25734a82022b29daf2b94a051b9772c5",
+      "snapshot_digest": "sha256:fbde443607f38753feafa6e1b525c5684751f11e64576fd4fc2dc8c16cd56e5e",
       "rules": [
         {
           "id": "owners",
@@ -147,9 +147,9 @@ fn nobody_known_to_have_made_it_denies() {
       anybody who made the change by [ada, grace, barbara, linus]: countersign identify 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --identity REF --as PERSON
     documented satisfied
     owner-approves unsatisfied checkout/production
-      1 approval by an owner of the system (checkout) by [ada]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by an owner of the system (checkout) by [ada]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     second-pair-of-eyes unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [ada, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by somebody who had no hand in the change by [ada, barbara, linus]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     4 not applicable
     ");
 }
@@ -209,9 +209,9 @@ fn a_second_person_is_needed_whatever_the_rules_say() {
     assert_snapshot!(told(&lenient, &snapshot), @"
     deny
     lenient unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     floor unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
+      1 approval by somebody who had no hand in the change by [grace, barbara, linus]: countersign review 9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     0 not applicable
     ");
     approve(&mut snapshot, &["linus"]);

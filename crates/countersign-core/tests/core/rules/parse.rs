@@ -85,7 +85,7 @@ fn annotations() {
     "#);
     assert_snapshot!(without("@remedy"), @r#"
     a.cedar:1: the annotation `@remedy` is missing
-      hint: add `@remedy("countersign approve {change} --git ., or --file PATH")`
+      hint: add `@remedy("countersign review {change}")`
     "#);
     assert_snapshot!(without("@mode"), @r#"
     a.cedar:1: the annotation `@mode` is missing

@@ -10,12 +10,12 @@ mod shelved;
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    calendar::Scope,
+    calendar::{FetchedFile, Scope},
     governance::files_named,
     ids::FindingId,
     statement::{
-        Body, Decided, Erased, Finding, FindingAnswer, GuidanceObservation, IdentityVerdict, LabelAct, Matter,
-        OutcomeResult, PermitRequest, Publication, Seen, Statement,
+        Body, CalendarFetched, Decided, Erased, Finding, FindingAnswer, GuidanceObservation, IdentityVerdict, LabelAct,
+        Matter, OutcomeResult, PermitRequest, Publication, Seen, Statement,
     },
     trust::Trust,
     verify::{Evidence, Report, Verdict, verify},
@@ -101,6 +101,12 @@ fn lively() -> World {
     world.end_delegation("linus", ("grace", "linus"), delegation).unwrap();
     let away = world.away("grace", 7).unwrap();
     world.back("grace", [away]).unwrap();
+    let put_off = world.propose("ada", "search/production");
+    world.schedule("ada", &put_off, (Some(3_600), None)).unwrap();
+    world.subscribe("use: freeze\nsystems: [search]\nfrom: https://calendar.example/team.ics\n");
+    let nothing = world.blob(FetchedFile { events: Vec::new() }.to_bytes().unwrap());
+    let fetched = CalendarFetched { calendar: "team".to_owned(), content: nothing };
+    world.say("countersign", Body::CalendarFetched(fetched)).unwrap();
     world
 }
 

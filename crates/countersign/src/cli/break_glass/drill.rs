@@ -100,7 +100,7 @@ pub fn cosign(global: &Global, args: &Args, part: Part, file: &Path) -> Result<E
     confirm(args)?;
     let mine = hand.fingerprint();
     if part.signed.keys().any(|key| key == mine) {
-        return Err(CliError::new("already-signed", "this key has already signed it")
+        return Err(CliError::refused("already-signed", "this key has already signed it")
             .hint("another person signs it: pass their --key"));
     }
     let mut signatures = part.envelope.signatures().to_vec();

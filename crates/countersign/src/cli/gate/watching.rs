@@ -30,7 +30,8 @@ use crate::{
     gates::git::{
         GateConfig, GitGate,
         mode::{self, Part},
-        watch::{self, Met, Report, RuleReport},
+        watch::{self, Met},
+        week::{AuthorReport, Report, RuleReport, Unmapped},
     },
     home::files::{self, word},
     known::KnownLog,
@@ -99,8 +100,13 @@ fn tell_report(gate: &GitGate, report: &Report, met: &[Met], since: Time) {
         }
         return;
     }
+    let deleted = match report.deleted {
+        0 => String::new(),
+        1 => ", 1 took a branch away".to_owned(),
+        more => format!(", {more} took a branch away"),
+    };
     anstream::println!(
-        "since {}, gate {} let {} pass that it would have stopped; {} of them brought a proposed change",
+        "since {}, gate {} let {} pass that it would have stopped; {} of them brought a proposed change{deleted}",
         rfc3339(since),
         config.name,
         count(report.pushes, "push"),
@@ -112,26 +118,14 @@ fn tell_report(gate: &GitGate, report: &Report, met: &[Met], since: Time) {
     }
     if !report.rules.is_empty() {
         heading("By rule");
+        report.rules.iter().for_each(tell_rule);
     }
-    for RuleReport { rule, pushes, missing, who, nobody } in &report.rules {
-        anstream::println!("  {pushes:>5}  {rule}");
-        for (missing, times) in missing {
-            anstream::println!("         {times} x {}", printable(missing));
-        }
-        if !who.is_empty() {
-            anstream::println!("         would fall on: {}", people(who));
-        }
-        if *nobody > 0 {
-            anstream::println!(
-                "         {}",
-                bad(format!("for {} nobody could have supplied it", count(*nobody, "push")))
-            );
-        }
+    if !report.watched.is_empty() {
+        heading("Not met, by rules in watch, which stop nothing");
+        report.watched.iter().for_each(tell_rule);
     }
-    if !report.by.is_empty() {
-        heading("By author");
-        anstream::println!("  {}", people(&report.by));
-    }
+    tell_authors(&report.authors);
+    tell_unmapped(gate, &report.unmapped);
     heading("Pushes");
     for one in met.iter().rev().take(MAX_NAMED) {
         tell_push(one);
@@ -147,13 +141,86 @@ fn tell_report(gate: &GitGate, report: &Report, met: &[Met], since: Time) {
     );
 }
 
+fn tell_rule(of: &RuleReport) {
+    let RuleReport { rule, pushes, missing, who, nobody } = of;
+    anstream::println!("  {pushes:>5}  {rule}");
+    for (missing, times) in missing {
+        anstream::println!("         {times} x {}", printable(missing));
+    }
+    if !who.is_empty() {
+        anstream::println!("         would fall on: {}", people(who));
+    }
+    if *nobody > 0 {
+        let nobody = format!("for {} nobody could have supplied it", count(*nobody, "push"));
+        anstream::println!("         {}", bad(nobody));
+    }
+}
+
+/// Who would have met it, and whom they would have asked.
+fn tell_authors(authors: &[AuthorReport]) {
+    if authors.is_empty() {
+        return;
+    }
+    heading("By author, and on whom it would fall");
+    let name = |of: &AuthorReport| of.by.as_ref().map_or("(nobody known)".to_owned(), ToString::to_string);
+    let wide = authors.iter().map(|of| name(of).chars().count()).chain(["author".len()]).max().unwrap_or_default();
+    anstream::println!("  {}", faint(format!("{:<wide$}  pushes  proposed  on", "author")));
+    for of in authors.iter().take(MAX_NAMED) {
+        let on = if of.who.is_empty() { "nobody else".to_owned() } else { people(&of.who) };
+        anstream::println!("  {:<wide$}  {:>6}  {:>8}  {on}", name(of), of.pushes, of.proposed);
+    }
+    if authors.len() > MAX_NAMED {
+        anstream::println!(
+            "  {}",
+            faint(format!("and {} more; all of them: --format json", authors.len() - MAX_NAMED))
+        );
+    }
+}
+
+/// What somebody has to add to the map before it can be enforced.
+fn tell_unmapped(gate: &GitGate, unmapped: &[Unmapped]) {
+    if unmapped.is_empty() {
+        return;
+    }
+    heading("Paths that no entry of the map names");
+    for Unmapped { pattern, pushes, for_example } in unmapped.iter().take(MAX_NAMED) {
+        let example = if pattern == for_example { String::new() } else { format!("  for example {for_example}") };
+        anstream::println!("  {pushes:>5}  {}{}", printable(pattern), faint(printable(&example)));
+    }
+    if unmapped.len() > MAX_NAMED {
+        anstream::println!(
+            "  {}",
+            faint(format!("and {} more; all of them: --format json", unmapped.len() - MAX_NAMED))
+        );
+    }
+    let maps: Vec<String> = unmapped
+        .iter()
+        .take(MAX_PEOPLE)
+        .map(|one| format!("--map {}", word(Path::new(&format!("{}=SYSTEM/ENVIRONMENT", one.pattern)))))
+        .collect();
+    anstream::println!(
+        "         -> countersign gate install {} {}",
+        word(gate.repository()),
+        printable(&maps.join(" "))
+    );
+    anstream::println!(
+        "         {}",
+        faint("or one target for whatever no entry names: --map-else SYSTEM/ENVIRONMENT")
+    );
+}
+
 fn tell_push(met: &Met) {
     let Met { at, branch, from, to, account, by, change, code, said, rules, .. } = met;
     let by = by.as_ref().map(ActorId::as_str).or(account.as_deref()).unwrap_or("somebody");
     let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-    anstream::println!("  {}  {branch} {}..{}  {}  [{code}]", rfc3339(*at), from.short(), to.short(), printable(by));
+    let moved = match (from.is_zero(), met.deletes()) {
+        (_, true) => format!("deleted at {}", from.short()),
+        (true, false) => format!("made at {}", to.short()),
+        (false, false) => format!("{}..{}", from.short(), to.short()),
+    };
+    anstream::println!("  {}  {branch} {moved}  {}  [{code}]", rfc3339(*at), printable(by));
     anstream::println!("    {}", printable(said));
-    let how: BTreeSet<&String> = rules.iter().flat_map(|rule| &rule.how).collect();
+    let how: BTreeSet<&String> = rules.iter().filter(|rule| !rule.watch).flat_map(|rule| &rule.how).collect();
     if let Some(change) = change {
         anstream::println!("    {}", faint(format!("countersign show {}", change.short())));
     }

@@ -110,7 +110,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     };
     let now = clock::now();
     let preview = Preview::of(kind, targets.clone(), Documents::default(), subject, facts)?;
-    let change = preview.change(by.as_ref().unwrap_or(&somebody()?), &state.governance.catalog, now)?;
+    let change = preview.change(by.as_ref().unwrap_or(&somebody()?), &state.governance, now)?;
     let explained = Explained::standing(&state, &change, &state.presence(now), now)?;
     let told = Told { kind, targets, by, about };
     match global.format {

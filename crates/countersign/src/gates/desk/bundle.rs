@@ -96,7 +96,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .hint("try again; if it stays so, follow the log instead (leave --by-bundle away)")
             .into());
     }
-    let inputs = change.inputs(None)?;
+    let inputs = change.inputs(&state.governance, None)?;
     let unclear = |what: &str, stop: &Stop| {
         let unclear = format!("{what} what was handed to this machine, only the log tells: {}", stop.words());
         Refusal::forbidden("stop-unclear", unclear).hint("follow the log instead (leave --by-bundle away)")

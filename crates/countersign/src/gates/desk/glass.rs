@@ -228,7 +228,7 @@ impl Desk {
 
     /// Rejections and freezes that were handed to this gate are gone over only where that is said.
     fn goes_over_all(&self, state: &mut State, change: &Change, broken: &Broken, now: Time) -> Result<(), DeskError> {
-        let inputs = change.inputs(Some(&self.gate))?;
+        let inputs = change.inputs(&state.governance, Some(&self.gate))?;
         for stop in self.stops.all()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
             if !matches!(stop.signed().statement().body, Body::Rejection(_) | Body::Freeze(_)) {
                 continue;

@@ -74,6 +74,8 @@ pub(super) fn judge(
     if let Some(who) = pusher::of(push, desk)? {
         desk.applied_by(who);
     }
+    let under_way = gate.journal()?.under_way(latest);
+    desk.has_under_way(under_way);
     let moment = || latest;
     let judge = Judge { push, desk, transition, clock: &moment, brought: &Brought::new() };
     let (openings, parts) = open(&judge, &targets, latest)?;

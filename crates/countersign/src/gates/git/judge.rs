@@ -7,10 +7,11 @@ use countersign_core::{
     change::Change,
     decision::Outcome,
     explain::Explained,
-    facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
+    facts::{self, GitFacts, Identities, NotALanding, Range, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
-    kind::Kind,
-    preview::documents_asked,
+    kind::{Documents, Kind},
+    preview::{Preview, documents_asked},
+    rollback::instead_in_words,
     subject::{GitSubject, Subject, Transition},
     text::ProposalText,
 };
@@ -26,6 +27,7 @@ use crate::{
     client::ClientError,
     clock::Clock,
     gates::desk::{Desk, DeskError, Judged, Opening, handed_over},
+    random,
     speaker::SpeakError,
 };
 
@@ -103,9 +105,33 @@ impl Judge<'_> {
             .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
             .about(&change));
         }
-        Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
+        let refused = Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
             .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
-            .command(self.propose(head, &targets)?))
+            .command(self.propose(head, &targets)?);
+        Ok(match self.rollback_instead(&targets) {
+            Ok(Some(words)) => refused.note(words),
+            // A refusal is not worth another error.
+            Ok(None) | Err(_) => refused,
+        })
+    }
+
+    /// That one signature brings back what ran before, where the push takes exactly the last landing back.
+    fn rollback_instead(&self, targets: &BTreeSet<Target>) -> Result<Option<String>, GateError> {
+        let (Push { repository, gate, branch, old, new, .. }, now) = (self.push, (self.clock)());
+        let range = Range {
+            repository: gate.config().repository.clone(),
+            branch: branch.branch.clone(),
+            base: old.clone(),
+            head: new.clone(),
+        };
+        let Ok((facts, names)) = facts::facts(*repository, &range, &random::nonce()) else { return Ok(None) };
+        let Range { repository, branch, base, head } = range;
+        let subject = Subject::Git(GitSubject { repository, branch, base, head, delta: facts.delta });
+        let (documents, by) = (Documents::default(), gate.config().actor()?);
+        let preview = Preview::of(Kind::Code, targets.clone(), documents, subject, Some((facts, names)))?;
+        let change = preview.change(&by, &*self.desk.governance()?, now)?;
+        let found = self.desk.rollback_instead(&change, now)?;
+        Ok(found.map(|found| instead_in_words(&found, targets)))
     }
 
     /// The command that proposes this push, with what rules ask to be said of such a change.

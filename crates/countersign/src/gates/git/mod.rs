@@ -50,6 +50,7 @@ pub mod uninstall;
 pub mod unsent;
 pub mod versions;
 pub mod watch;
+pub mod week;
 
 use std::{
     fs,

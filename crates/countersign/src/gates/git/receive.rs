@@ -183,11 +183,12 @@ fn judge(
         desk.applied_by(who);
     }
     tell_checked(&mut desk);
-    let (unreported, drawn) = {
+    let (unreported, under_way, drawn) = {
         let journal = gate.journal()?;
-        (journal.unreported(), journal.drawn(&transition, clock()))
+        (journal.unreported(), journal.under_way(clock()), journal.drawn(&transition, clock()))
     };
     desk.has_drawn(drawn.map(|(nonce, _)| nonce));
+    desk.has_under_way(under_way);
     // What people signed while the log was away: it has to have that before it is told what came of it.
     let _ = outage::hand_on(gate, &desk, clock());
     // What could not be told after the last push; if the server does not take it now either, it can wait.
@@ -203,7 +204,9 @@ fn judge(
         let mut opened = Vec::with_capacity(steps.len());
         for step in &steps {
             let reserved = gate.journal()?.reserved(&step.transition, clock());
-            opened.push(openings(&mut step.judge(&mut desk, clock, &brought), &given, &reserved)?);
+            let openings = openings(&mut step.judge(&mut desk, clock, &brought), &given, &reserved)?;
+            desk.has_under_way(openings.iter().map(|opening| opening.change().id.clone()));
+            opened.push(openings);
         }
         if steps.len() > 1 {
             opened = stack::again(&steps, opened, &mut desk, clock, &brought)?;

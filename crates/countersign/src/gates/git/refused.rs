@@ -111,8 +111,9 @@ impl Refused {
         refused = refused.say_command(&mut last);
         let standard = denied.explanation.standard.clone();
         let rollback = denied.explanation.rollback.clone();
-        let steps = denied.explanation.steps.clone();
-        let notes = denied.explanation.for_example().into_iter().chain(standard).chain(rollback).chain(steps);
+        let (steps, glass) = (denied.explanation.steps.clone(), denied.explanation.glass.clone());
+        let notes =
+            denied.explanation.for_example().into_iter().chain(standard).chain(rollback).chain(steps).chain(glass);
         notes.fold(refused, Self::note)
     }
 
@@ -240,7 +241,7 @@ mod tests {
         let of = |change: &ChangeId, rule: &str| {
             Refused::new("denied-by-rules", format!("change {} is not allowed yet", change.short()))
                 .note(format!("{rule}  1 approval: grace"))
-                .command(format!("countersign approve {} --git .", change.short()))
+                .command(format!("countersign review {}", change.short()))
                 .about(change)
         };
         let all = Refused::all(vec![of(&first, "two-people"), of(&second, "two-people"), of(&third, "documented")]);
@@ -248,14 +249,14 @@ mod tests {
         countersign: refused: 3 changes of this push may not go yet [several-changes]
         countersign:   change aaaaaaaaaaaa is not allowed yet
         countersign:     two-people  1 approval: grace
-        countersign:     -> countersign approve aaaaaaaaaaaa --git .
+        countersign:     -> countersign review aaaaaaaaaaaa
         countersign:     all of it: countersign show aaaaaaaaaaaa
         countersign:   change bbbbbbbbbbbb is not allowed yet
         countersign:     it misses what change aaaaaaaaaaaa misses
         countersign:     all of it: countersign show bbbbbbbbbbbb
         countersign:   change cccccccccccc is not allowed yet
         countersign:     documented  1 approval: grace
-        countersign:     -> countersign approve cccccccccccc --git .
+        countersign:     -> countersign review cccccccccccc
         countersign:     all of it: countersign show cccccccccccc
         ");
     }

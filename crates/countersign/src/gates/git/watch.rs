@@ -9,7 +9,7 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{self, BufRead as _, Write as _},
     path::Path,
@@ -17,6 +17,7 @@ use std::{
 
 use countersign_core::{
     change::Change,
+    decision::{Mode, RuleStatus},
     explain::ExplainedRule,
     facts::{self, Range, delta, git::GitRead as _},
     ids::{ActorId, ChangeId, Oid, Target},
@@ -44,6 +45,8 @@ use crate::{
 const FILE: &str = "watched";
 /// From this size on a file is laid aside; the one that was laid aside before goes.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// Paths that no entry names and that are written down of one push.
+const MAX_UNMAPPED: usize = 50;
 
 /// A push that passed because nobody enforces yet what it reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,16 +70,29 @@ pub struct Met {
     /// What an enforcing gate would have refused it for.
     pub code: String,
     pub said: String,
-    /// The rules that would have stopped it, or a proposal of it.
+    /// Paths that no entry of the map names, some of them where there are many.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unmapped: BTreeSet<String>,
+    /// The rules that would have stopped it, or a proposal of it; and those in watch that it did not meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<MetRule>,
 }
 
-/// A rule that stops.
+impl Met {
+    /// Whether the branch was taken away.
+    pub fn deletes(&self) -> bool {
+        self.to.is_zero()
+    }
+}
+
+/// A rule that stops, or that would if it were enforced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetRule {
     pub rule: String,
+    /// Whether it is in watch, and so stops nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watch: bool,
     /// What is missing, in words.
     pub missing: Vec<String>,
     /// Whom it falls on: the nearest who could supply it.
@@ -172,6 +188,7 @@ pub(super) fn met(gate: &GitGate, update: &Update, error: &GateError, now: Time)
         change: None,
         code: error.code().to_owned(),
         said: first_line(error),
+        unmapped: BTreeSet::new(),
         rules: Vec::new(),
     };
     // Whatever cannot be found out about it is left out.
@@ -196,7 +213,9 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
     let repository = Repository::in_hook(&gate.repository, &met.to, &gate.repository.join(FOLDER))?;
     let push = Push { gate, repository: &repository, branch, old: met.from.clone(), new: met.to.clone() };
     let paths = delta::touched(&repository.diff(&met.from, &met.to)?);
-    met.targets = branch.reached(paths.iter().map(examine::place)).targets;
+    let reached = branch.reached(paths.iter().map(examine::place));
+    met.unmapped = reached.unmapped.iter().take(MAX_UNMAPPED).map(|path| (*path).to_owned()).collect();
+    met.targets = reached.targets;
     met.targets.extend(examine::led(&repository, branch, &met.to, &paths)?);
     let desk = gate.desk()?;
     let governance = desk.governance()?;
@@ -228,7 +247,7 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
             let documents = Documents { why: chars(&message), form: form(&message), ..Documents::default() };
             let subject = Subject::Git(subject);
             let preview = Preview::of(Kind::Code, met.targets.clone(), documents, subject, Some((facts, names)))?;
-            preview.change(&by, &governance.catalog, now)?
+            preview.change(&by, &governance, now)?
         }
         (None, None) => return Ok(()),
     };
@@ -247,12 +266,14 @@ fn form(message: &[u8]) -> String {
     kind::form(message.lines().next().unwrap_or_default()).unwrap_or_default().to_owned()
 }
 
-/// The rules that stop a change here and now.
+/// The rules that stop a change here and now, and those that would if they were enforced.
 fn stopping(desk: &Desk, change: &Change, is_proposed: bool, now: Time) -> Result<Vec<MetRule>, GateError> {
     let (_, Judged { explanation, .. }) = desk.judge(change, now)?;
-    let rules = explanation.rules.iter().filter(|rule| rule.stops());
+    let watches = |rule: &ExplainedRule| rule.mode == Mode::Watch && rule.status == RuleStatus::Unsatisfied;
+    let rules = explanation.rules.iter().filter(|rule| rule.stops() || watches(rule));
     let met = |rule: &ExplainedRule| MetRule {
         rule: rule.id.to_string(),
+        watch: !rule.stops(),
         missing: match rule.obligations.as_slice() {
             [] => vec![rule.requires.clone()],
             obligations => obligations.iter().map(|obligation| obligation.missing.clone()).collect(),
@@ -274,7 +295,7 @@ fn tell(met: &Met) {
         refused::plain(&met.said),
         met.code
     );
-    let rules: Vec<&str> = met.rules.iter().map(|rule| rule.rule.as_str()).collect();
+    let rules: Vec<&str> = met.rules.iter().filter(|rule| !rule.watch).map(|rule| rule.rule.as_str()).collect();
     if !rules.is_empty() {
         eprintln!("countersign:   rules that would stop it: {}", rules.join(", "));
     }
@@ -310,61 +331,4 @@ pub fn since(gate: &GitGate, since: Time) -> Result<Vec<Met>, GateError> {
         }
     }
     Ok(all)
-}
-
-/// What was watched, in short.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Pushes that passed and that an enforcing gate would have stopped.
-    pub pushes: usize,
-    /// Of those, how many brought a change that somebody had proposed.
-    pub proposed: usize,
-    /// Why they would have been stopped, by code.
-    pub codes: BTreeMap<String, usize>,
-    /// By rule, the one that would have stopped most first.
-    pub rules: Vec<RuleReport>,
-    /// Who made them, as far as commits tell.
-    pub by: BTreeMap<ActorId, usize>,
-    pub by_target: BTreeMap<Target, usize>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RuleReport {
-    pub rule: String,
-    pub pushes: usize,
-    /// What was missing, and how often.
-    pub missing: BTreeMap<String, usize>,
-    /// Whom it would have fallen on: for how many of the pushes each was among the nearest.
-    pub who: BTreeMap<ActorId, usize>,
-    /// Pushes for which nobody could have supplied it.
-    pub nobody: usize,
-}
-
-impl Report {
-    pub fn of(all: &[Met]) -> Self {
-        let mut report = Self { pushes: all.len(), ..Self::default() };
-        let mut rules: BTreeMap<&str, RuleReport> = BTreeMap::new();
-        for met in all {
-            report.proposed += usize::from(met.change.is_some());
-            *report.codes.entry(met.code.clone()).or_default() += 1;
-            met.by.iter().for_each(|by| *report.by.entry(by.clone()).or_default() += 1);
-            met.targets.iter().for_each(|target| *report.by_target.entry(target.clone()).or_default() += 1);
-            for MetRule { rule, missing, who, how: _ } in &met.rules {
-                let of = rules.entry(rule).or_insert_with(|| RuleReport {
-                    rule: rule.clone(),
-                    pushes: 0,
-                    missing: BTreeMap::new(),
-                    who: BTreeMap::new(),
-                    nobody: 0,
-                });
-                of.pushes += 1;
-                of.nobody += usize::from(who.is_empty());
-                missing.iter().for_each(|missing| *of.missing.entry(missing.clone()).or_default() += 1);
-                who.iter().for_each(|person| *of.who.entry(person.clone()).or_default() += 1);
-            }
-        }
-        report.rules = rules.into_values().collect();
-        report.rules.sort_by(|a, b| b.pushes.cmp(&a.pushes).then_with(|| a.rule.cmp(&b.rule)));
-        report
-    }
 }

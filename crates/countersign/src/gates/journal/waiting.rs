@@ -1,7 +1,8 @@
-//! Since when a gate has something to tell that the log does not have.
+//! What a gate has done that the log does not have, and since when.
 
 use std::collections::BTreeSet;
 
+use countersign_core::{ids::ChangeId, statement::OutcomeResult};
 use countersign_ledger::{Digest, Time};
 
 use super::{Event, Past};
@@ -20,5 +21,15 @@ impl Past {
             _ => None,
         });
         settled.chain(moved).min()
+    }
+
+    /// The changes that have landed here, or may within their lease, and of which the log tells no outcome.
+    pub fn under_way(&self, now: Time) -> BTreeSet<ChangeId> {
+        let landed = self.unreported().into_iter().filter_map(|(reservation, result, _)| match result {
+            OutcomeResult::Applied => Some(reservation.change),
+            OutcomeResult::Started | OutcomeResult::Failed => None,
+        });
+        let reserved = self.unspent(|_| true).into_iter().filter(|reservation| reservation.expires_at >= now);
+        landed.chain(reserved.map(|reservation| reservation.change)).collect()
     }
 }

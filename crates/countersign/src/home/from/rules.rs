@@ -33,7 +33,7 @@ const ONE_SENIOR: &str = r#"// The systems whose failure everybody notices need 
 @id("tier-1-senior")
 @requires("approval:senior:1")
 @because("A tier 1 system takes a senior besides the author.")
-@remedy("countersign approve {change} --git ., or --file PATH")
+@remedy("countersign review {change}")
 @mode("watch")
 @strength("waivable")
 forbid (

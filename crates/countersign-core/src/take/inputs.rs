@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::StreamId;
 
-use super::{Change, Revision};
+use super::standard::approvers;
 use crate::{
+    change::{Change, Revision},
+    governance::Governance,
     ids::GateId,
     refusal::Refusal,
     statement::{change_stream, gate_stream, governance_stream, person_stream, target_stream},
@@ -14,10 +16,10 @@ use crate::{
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver may count, those whose roles they have by delegation, those whose key signed its commits and the workloads whose evidence may (a
-    /// revocation of that stands in their own stream), and the gate.
-    /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
-    pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
+    /// the people whose approval or waiver may count, those whose roles they have by delegation, those who approved the template of
+    /// a standard change that it may be, those whose key signed its commits and the workloads whose evidence may (a revocation of
+    /// that stands in their own stream), and the gate. A function of the change and of what governs, so that a gate and a verifier work out for themselves what must not be missing.
+    pub fn inputs(&self, governance: &Governance, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
         let mut streams = BTreeSet::from([governance_stream()?, change_stream(&self.id)?]);
         for target in &self.targets {
             streams.insert(target_stream(target)?);
@@ -33,7 +35,9 @@ impl Change {
         let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
         let labelled =
             self.labels.iter().filter(|record| self.is_of_the_same(&record.revision)).map(|record| &record.by);
-        for person in approved.chain(waived).chain(attested).chain(signed).chain(labelled) {
+        for person in
+            approved.chain(waived).chain(attested).chain(signed).chain(labelled).chain(approvers(governance, self))
+        {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.
