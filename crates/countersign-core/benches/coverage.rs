@@ -117,6 +117,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         origin: "bench/log".to_owned(),
         semantics: Semantics::known(NEWEST_SEMANTICS).unwrap(),
         genesis: Digest::of("genesis"),
+        fetched: Default::default(),
         founders: vec![founder],
         threshold: 1,
         recovery_quorum: 1,

@@ -188,10 +188,11 @@ impl Change {
         self.revisions.iter_mut().last().into_iter().for_each(|revision| revision.key = Some(key.clone()));
     }
 
-    /// Who signed what broke the glass last.
-    pub(crate) fn broken_by(&mut self, people: BTreeMap<ActorId, Fingerprint>) {
+    /// Who signed what broke the glass last, and whose rejections stood that they did not name.
+    pub(crate) fn broken_by(&mut self, people: BTreeMap<ActorId, Fingerprint>, unnamed: BTreeSet<ActorId>) {
         if let Some(broken) = self.permits.last_mut().and_then(|permit| permit.broken.as_mut()) {
             broken.by.extend(people);
+            broken.unnamed = unnamed;
         }
     }
 
@@ -481,6 +482,7 @@ impl Change {
                     request,
                     heads: decided.heads.clone(),
                     rollback: false,
+                    recovers: decided.recovers,
                 });
             }
             Body::PermitGrant(permit) => {
@@ -497,6 +499,7 @@ impl Change {
                     broken: None,
                     alone: None,
                     rollback: self.decisions.last().is_some_and(|decision| decision.rollback),
+                    recovers: self.decisions.last().is_some_and(|decision| decision.recovers),
                     reported_at: None,
                     epoch,
                 });
@@ -519,10 +522,12 @@ impl Change {
                         nonce: said.nonce.clone(),
                         over_freezes: said.over_freezes.clone(),
                         overrides: said.overrides.clone(),
+                        unnamed: BTreeSet::new(),
                         reason: said.reason,
                     }),
                     alone: None,
                     rollback: false,
+                    recovers: false,
                     reported_at: None,
                     epoch,
                 });
@@ -543,6 +548,7 @@ impl Change {
                     // Whether the log would have refused it is told by who knows the rest of it.
                     alone: Some(Alone::default()),
                     rollback: false,
+                    recovers: false,
                     reported_at: None,
                     epoch,
                 });

@@ -101,7 +101,7 @@ impl State {
             self.follow(&entry.leaf, entry.hash)?;
             self.note_elsewhere(statement, entry.signed.payload(), entry.leaf.admitted_at)?;
             if let Body::Drill(_) = statement.body {
-                self.know_who_broke(&entry.signed, entry.leaf.admitted_at);
+                self.know_who_broke(&entry.signed, entry.leaf.admitted_at)?;
             }
             return Ok(Vec::new());
         }
@@ -157,7 +157,7 @@ impl State {
             self.governance = Arc::new(governance);
         }
         self.apply(&admitted)?;
-        self.know_who_broke(&entry.signed, at);
+        self.know_who_broke(&entry.signed, at)?;
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
@@ -524,8 +524,7 @@ impl State {
         let found = found(signed, blob)?;
         let authenticated = authenticate(self, signed, None, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
-        self.know_who_broke(signed, now);
-        Ok(())
+        self.know_who_broke(signed, now)
     }
 
     fn take_before_the_log(

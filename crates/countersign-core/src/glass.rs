@@ -16,8 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::ActorKind,
+    change::Change,
     governance::Governance,
     ids::{ActorId, Nonce, RuleId, Target},
+    refusal::Refusal,
+    state::State,
 };
 
 /// How long it opens a gate, at most; and how long what a gate drew in an outage is good for.
@@ -39,6 +42,9 @@ pub struct Broken {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub over_freezes: BTreeSet<Digest>,
     pub overrides: BTreeSet<ActorId>,
+    /// Whose rejections stood besides: without the log nobody who signed knew of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unnamed: BTreeSet<ActorId>,
     pub reason: Digest,
 }
 
@@ -52,6 +58,23 @@ pub struct Alone {
     /// By which rules, unless it was for a stop alone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unmet: BTreeSet<RuleId>,
+    /// Whether it went only because it is a rollback that one person may do alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovers: bool,
+}
+
+/// Whose rejections stand over a change and are no younger than this, of it or of the same content in other changes on its targets;
+/// of those only where their streams are at hand.
+pub fn rejected_by<'a>(state: &'a State, change: &'a Change, until: Time) -> Result<BTreeSet<&'a ActorId>, Refusal> {
+    let content = change.content()?;
+    let own = change.standing_rejections().filter(|rejection| rejection.at <= until);
+    let mut by: BTreeSet<&ActorId> = own.map(|rejection| &rejection.by).collect();
+    for target in &change.targets {
+        let elsewhere = state.rejections_on(target)?.unwrap_or_default().iter();
+        let holds = elsewhere.filter(|rejection| rejection.at <= until && rejection.holds(change, &content));
+        by.extend(holds.map(|rejection| &rejection.by));
+    }
+    Ok(by)
 }
 
 /// Whether somebody may open this target in an emergency.

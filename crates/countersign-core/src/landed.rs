@@ -5,6 +5,8 @@
 //!  A lands, B lands    ->  A B      what takes B back brings back what A left
 //!  R takes B back      ->  A        B is gone: nothing brings it back on one signature
 //!  C lands             ->  A C
+//!  C2 is started       ->  A C C2!  a command that was started may have done anything, until somebody says that it did its work
+//!  R is to bring C back -> A C R!   from its start on; once it is applied: A C
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    subject::Subject,
+    statement::OutcomeResult,
+    subject::{FilesSubject, Subject, quoted},
 };
 
 /// How long after one rollback of a target another person has to sign the next.
@@ -34,11 +37,17 @@ pub struct Landed {
     /// Of commits, what takes it back. Files are taken back by what was there before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     undone_by: Option<Digest>,
+    /// Of files, by which command, and what they are called: [`shape_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shape: Option<Digest>,
     /// Of all targets that it went to.
     targets: Digest,
-    /// A command that failed: whatever it left, nobody goes back to that.
+    /// A command that failed, or of which nobody has said how it ended: whatever it left, nobody goes back to that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
+    /// It was to bring back what stands below it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    back: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,
     /// Somebody's rejection of it stood.
@@ -69,6 +78,9 @@ pub struct BrokenGlass {
     pub at: Time,
     pub by: BTreeSet<ActorId>,
     pub change: ChangeId,
+    /// Whose rejections it went over, named or not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub over: BTreeSet<ActorId>,
     /// Whether nobody was asked yet to look at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreviewed: bool,
@@ -105,6 +117,14 @@ pub struct RollbackView {
 pub(crate) struct Effect {
     does: Digest,
     undone_by: Option<Digest>,
+    shape: Option<Digest>,
+}
+
+/// The command with its arguments, and what its files are called: what differs in that is not the same thing done again.
+pub fn shape_of(files: &FilesSubject) -> Digest {
+    let names: Vec<String> = files.files.keys().cloned().collect();
+    let of = |words: &[String]| Digest::of(quoted(words));
+    Digest::of(format!("{} {}", of(files.command.as_deref().unwrap_or_default()), of(&names)))
 }
 
 impl Effect {
@@ -113,10 +133,13 @@ impl Effect {
         match subject {
             Subject::Git(git) => {
                 let of = |delta: &Digest| Digest::of(format!("{}\n{}\n{delta}", git.repository, git.branch));
-                Some(Self { does: of(&git.delta), undone_by: Some(of(inverse?)) })
+                Some(Self { does: of(&git.delta), undone_by: Some(of(inverse?)), shape: None })
             }
             // The same files, by the same command.
-            Subject::Files(_) => Some(Self { does: subject.reference().ok()?.digest, undone_by: None }),
+            Subject::Files(files) => {
+                let shape = Some(shape_of(files));
+                Some(Self { does: subject.reference().ok()?.digest, undone_by: None, shape })
+            }
             Subject::Governance(_) => None,
         }
     }
@@ -152,13 +175,23 @@ pub(crate) fn undone<'a>(landed: &'a [Landed], effect: &Effect, targets: &Digest
             let at = below.iter().rposition(|before| !before.failed)?;
             let before = below.get(at)?;
             let same = before.undone_by.is_none() && before.did == effect.does && before.targets == *targets;
-            (same && effect.undone_by.is_none()).then(|| Undone {
+            (same && effect.undone_by.is_none() && another_command(landed).is_none()).then(|| Undone {
                 last,
                 before: Some(before),
                 kept: at.saturating_add(1),
             })
         }
     }
+}
+
+/// What ran before the last of what landed, where that is another command, or over files of other names: running it again takes
+/// nothing back.
+pub(crate) fn another_command(landed: &[Landed]) -> Option<&Landed> {
+    let below = landed.split_last()?.1;
+    let at = below.iter().rposition(|before| !before.failed)?;
+    let before = below.get(at)?;
+    let since = landed.get(at.saturating_add(1)..).unwrap_or_default();
+    since.iter().any(|later| later.shape != before.shape).then_some(before)
 }
 
 /// A landing, and what the log knows of it.
@@ -169,7 +202,9 @@ pub(crate) struct Landing<'a> {
     /// Of all targets that it went to: [`all_of`].
     pub targets: Digest,
     pub at: Time,
-    pub failed: bool,
+    pub result: OutcomeResult,
+    /// Whether the log knows since before that it was started.
+    pub begun: bool,
     pub no_way_back: bool,
     pub over_rejection: bool,
     pub watched_until: Option<Time>,
@@ -188,6 +223,56 @@ pub struct LandedRecord {
     pub broken: Vec<BrokenGlass>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<LandedAlone>,
+}
+
+/// As it stands once it was applied.
+fn landed(landing: &Landing<'_>) -> Landed {
+    let Effect { does, undone_by, shape } = &landing.effect;
+    Landed {
+        at: landing.at,
+        change: landing.change.clone(),
+        did: *does,
+        undone_by: *undone_by,
+        shape: *shape,
+        targets: landing.targets,
+        failed: false,
+        back: false,
+        no_way_back: landing.no_way_back,
+        over_rejection: landing.over_rejection,
+        watched_until: landing.watched_until,
+    }
+}
+
+/// How something ended that was started before.
+fn end(through: &mut Vec<Landed>, landing: &Landing<'_>) {
+    let begun = through.iter().rposition(|known| known.failed && known.change == *landing.change);
+    match (landing.result, begun) {
+        (OutcomeResult::Started | OutcomeResult::Failed, _) => {}
+        (OutcomeResult::Applied, Some(at)) => {
+            let begun = through.remove(at);
+            let below = at.checked_sub(1).and_then(|below| through.get_mut(below));
+            match below.filter(|_| begun.back) {
+                Some(again) => again.over_rejection |= landing.over_rejection,
+                None => push(through, landing, landed(landing)),
+            }
+        }
+        (OutcomeResult::Applied, None) => {
+            // Another has taken the same back meanwhile, and it stands there already.
+            let stands = through.iter().rfind(|known| !known.failed);
+            if stands.is_none_or(|stands| stands.did != landing.effect.does) {
+                push(through, landing, landed(landing));
+            }
+        }
+    }
+}
+
+fn push(through: &mut Vec<Landed>, landing: &Landing<'_>, landed: Landed) {
+    // The same that is tried again is one.
+    let again = through.pop_if(|last| last.failed && last.change == *landing.change);
+    let back = landed.back || again.is_some_and(|again| again.back);
+    through.push(Landed { back: back && landed.failed, ..landed });
+    let forgotten = through.len().saturating_sub(MAX_LANDED);
+    through.drain(..forgotten);
 }
 
 impl LandedRecord {
@@ -213,30 +298,26 @@ impl LandedRecord {
         undone(self.through(landing.gate), &landing.effect, &landing.targets).is_some()
     }
 
-    /// Takes a landing: what it undoes goes, else it is the last now.
+    /// Takes a landing: what it undoes goes, else it is the last now. Of what was only started, or failed, nobody knows what it
+    /// left: it is the last, and what it was to undo runs no more either.
     pub(crate) fn land(&mut self, landing: &Landing<'_>, undoes: bool) {
         let through = self.landed.entry(landing.gate.clone()).or_default();
+        if landing.begun {
+            return end(through, landing);
+        }
+        let applied = landing.result == OutcomeResult::Applied;
         let kept = undone(through, &landing.effect, &landing.targets).filter(|_| undoes).map(|undone| undone.kept);
+        let mut no_way_back = landing.no_way_back;
         if let Some(kept) = kept {
+            no_way_back |= through.iter().skip(kept).any(|gone| gone.no_way_back);
             through.truncate(kept);
             if let Some(again) = through.last_mut() {
                 again.over_rejection |= landing.over_rejection;
             }
-            return;
         }
-        through.push(Landed {
-            at: landing.at,
-            change: landing.change.clone(),
-            did: landing.effect.does,
-            undone_by: landing.effect.undone_by,
-            targets: landing.targets,
-            failed: landing.failed,
-            no_way_back: landing.no_way_back,
-            over_rejection: landing.over_rejection,
-            watched_until: landing.watched_until,
-        });
-        let forgotten = through.len().saturating_sub(MAX_LANDED);
-        through.drain(..forgotten);
+        if !applied || kept.is_none() {
+            push(through, landing, Landed { failed: !applied, back: kept.is_some(), no_way_back, ..landed(landing) });
+        }
     }
 
     /// Takes a rollback on one signature.

@@ -77,6 +77,31 @@ pub(crate) fn apart(governance: &Governance, people: &[&ActorId], now: Time) -> 
     .hint("let somebody else sign"))
 }
 
+/// How many people these are: a newcomer beside one who enrolled them is none.
+pub(crate) fn counted(governance: &Governance, people: &BTreeSet<&ActorId>, now: Time) -> usize {
+    let beside = |(id, newcomer): &(&ActorId, &Newcomer)| {
+        people.contains(id) && people.iter().any(|person| person != id && newcomer.enrolled_by.contains(*person))
+    };
+    people.len().saturating_sub(governance.newcomers(now).filter(beside).count())
+}
+
+/// Refuses somebody beside whom these are not others: one of them enrolled them, or was enrolled by them.
+pub(crate) fn beside(
+    governance: &Governance,
+    people: &BTreeSet<&ActorId>,
+    person: &ActorId,
+    now: Time,
+) -> Result<(), Refusal> {
+    let others = people.iter().filter(|other| **other != person);
+    others.map(|other| apart(governance, &[*other, person], now)).collect()
+}
+
+/// Everybody who is not somebody else to these: newcomers whom one of them enrolled, and who enrolled one of them.
+pub(crate) fn all_beside(governance: &Governance, people: &BTreeSet<ActorId>, now: Time) -> BTreeSet<ActorId> {
+    let all = governance.newcomers(now).flat_map(|(id, newcomer)| newcomer.enrolled_by.iter().chain([id]));
+    all.filter(|person| is_beside(governance, people, person, now)).cloned().collect()
+}
+
 /// Newcomers whose approval would not count beside whoever had a part in the change.
 pub(crate) fn would_not_count(governance: &Governance, snapshot: &Snapshot, now: Time) -> BTreeSet<ActorId> {
     if !snapshot.targets.iter().any(|view| view.production || view.target.is_governance()) {

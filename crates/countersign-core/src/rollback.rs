@@ -11,11 +11,12 @@ use countersign_ledger::Time;
 
 use crate::{
     catalog::ActorKind,
-    change::{Change, Revision},
+    change::{Change, ChangeStatus, Revision},
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, Target},
     kind::Kind,
-    landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, undone},
+    landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, another_command, undone},
+    newcomers,
     refusal::Refusal,
     state::State,
 };
@@ -56,6 +57,14 @@ pub enum NoRollback {
         target: Target,
         last: ChangeId,
     },
+    /// What ran before is another command, or went over files of other names.
+    AnotherCommand {
+        target: Target,
+        last: ChangeId,
+        before: ChangeId,
+    },
+    /// It brings more than the one commit that takes it back, which nobody would have looked at.
+    SeveralCommits(u32),
     AnotherNamed {
         said: ChangeId,
         restores: ChangeId,
@@ -95,6 +104,20 @@ impl fmt::Display for NoRollback {
             Self::NothingBefore { target, last } => {
                 write!(f, "before {} no enforcing gate applied anything to {target}", last.short())
             }
+            Self::AnotherCommand { target, last, before } => {
+                let (last, before) = (last.short(), before.short());
+                write!(
+                    f,
+                    "before {last} ran {before} on {target}, by another command or over files of other names: running that again \
+                     takes nothing back"
+                )
+            }
+            Self::SeveralCommits(commits) => {
+                write!(
+                    f,
+                    "it brings {commits} commits or a merge, and what one person rolls back alone is one commit: squash them into one"
+                )
+            }
             Self::AnotherNamed { said, restores } => {
                 write!(f, "it says that it restores {}, and would bring back {}", said.short(), restores.short())
             }
@@ -122,8 +145,22 @@ pub fn may_alone(governance: &Governance, person: &ActorId, target: &Target, now
     governance.owns(person, &target.system) || governance.is_on_call(person, &target.system, now)
 }
 
-/// Who looks at a rollback afterwards: other owners, else seniors, else the policy group, else anybody else; nobody of `but`.
-pub fn reviewers(governance: &Governance, targets: &BTreeSet<Target>, but: &BTreeSet<ActorId>) -> BTreeSet<ActorId> {
+/// Who looks at a rollback afterwards: other owners, else seniors, else the policy group, else anybody else; nobody who had a hand in
+/// it or whose key is gone, and where others are there, no newcomer whom one of those enrolled, nor who enrolled one of them.
+pub fn reviewers(
+    governance: &Governance,
+    targets: &BTreeSet<Target>,
+    hands: &BTreeSet<ActorId>,
+    gone: &BTreeSet<ActorId>,
+    now: Time,
+) -> BTreeSet<ActorId> {
+    let but: BTreeSet<ActorId> = hands.union(gone).cloned().collect();
+    let beside = newcomers::all_beside(governance, hands, now);
+    let others = first_of(governance, targets, &but.union(&beside).cloned().collect());
+    if others.is_empty() { first_of(governance, targets, &but) } else { others }
+}
+
+fn first_of(governance: &Governance, targets: &BTreeSet<Target>, but: &BTreeSet<ActorId>) -> BTreeSet<ActorId> {
     let people = || {
         let is_person = |actor: &&crate::catalog::Actor| actor.kind == ActorKind::Person && !but.contains(&actor.id);
         governance.catalog.actors.values().filter(is_person)
@@ -164,6 +201,9 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
         let restores = found.first().map_or_else(|| said.clone(), |(restores, _)| restores.clone());
         return Ok(Rollback::IsNot(NoRollback::AnotherNamed { said: said.clone(), restores }));
     };
+    if let Some(commits) = revision.several {
+        return Ok(Rollback::IsNot(NoRollback::SeveralCommits(commits)));
+    }
     match not_entitled(state, change, revision, now)? {
         Some(why) => Ok(Rollback::IsNot(why)),
         None => {
@@ -239,6 +279,10 @@ fn takes_back(state: &State, change: &Change, effect: &Effect, gate: &GateId, no
         let landed = state.what_landed_on(target)?.map(|record| record.history.through(gate)).unwrap_or_default();
         let Some(last) = landed.last() else { return Ok(Err(NoRollback::NothingLanded(target.clone()))) };
         let Some(Undone { last, before, kept }) = undone(landed, effect, &targets) else {
+            if let Some(before) = another_command(landed) {
+                let (last, before) = (last.change.clone(), before.change.clone());
+                return Ok(Err(NoRollback::AnotherCommand { target: target.clone(), last, before }));
+            }
             return Ok(Err(NoRollback::Another { target: target.clone(), last: last.change.clone() }));
         };
         let Some(before) = before else {
@@ -310,7 +354,10 @@ fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) 
         }
         let rolled_back =
             state.what_landed_on(target)?.map(|record| record.history.rolled_back.as_slice()).unwrap_or_default();
-        let lately = |rolled: &&RolledBack| rolled.by == *by && rolled.change != change.id;
+        // One that did not end well is none that may be begun again.
+        let goes_on = change.running().is_some() || change.status == ChangeStatus::Applied;
+        let is_this = |rolled: &RolledBack| rolled.change == change.id && goes_on;
+        let lately = |rolled: &&RolledBack| rolled.by == *by && !is_this(rolled);
         let last = rolled_back.iter().filter(lately).map(|rolled| rolled.at.plus_secs(SECOND_AFTER_SECS)).max();
         if let Some(until) = last.filter(|until| now < *until) {
             return Ok(Some(NoRollback::Second { by: by.clone(), target: target.clone(), until }));

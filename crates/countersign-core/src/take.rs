@@ -62,6 +62,13 @@ pub struct Contributors {
     pub undriven: BTreeSet<String>,
 }
 
+impl Contributors {
+    /// All but those whom only a trailer names: whoever writes one does not choose who looks at the change afterwards.
+    pub fn but_claimed(&self) -> BTreeSet<ActorId> {
+        self.all.difference(&self.claimed).cloned().collect()
+    }
+}
+
 /// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
 fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<ActorId> {
     let mut signed = BTreeSet::from([change.proposer.clone()]);

@@ -110,6 +110,7 @@ fn emergency(said: &Emergency) -> Markup {
                     ("Why", html! { (page::shown(broken.why.as_deref().unwrap_or("not here: erased, or missing from the bundle"))) }),
                     ("Incident", html! { (page::shown(broken.incident.as_deref().unwrap_or("none named"))) }),
                     ("Rejections gone over", html! { (all(broken.over.iter().map(ToString::to_string).collect())) }),
+                    ("Rejections gone over unnamed", html! { (all(broken.unnamed.iter().map(ToString::to_string).collect())) }),
                     ("Freezes gone over", html! { (all(broken.over_freezes.iter().map(freeze::name_of).collect())) }),
                     ("Outcome", html! { (outcome(broken.outcome)) }),
                 ]))

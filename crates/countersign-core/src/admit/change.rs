@@ -21,6 +21,7 @@ use crate::{
     governance::{Governance, Signer},
     ids::{ActorId, ChangeId, Target},
     kind::{MAX_INCIDENT_CHARS, MAX_SOURCE_CHARS},
+    newcomers,
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
@@ -493,6 +494,10 @@ fn set_aside(
         .map(|rejection| (rejection.at, rejection.aside.as_slice()))
         .chain(others.map(|rejection| (rejection.at, rejection.aside.as_slice())))
         .collect();
+    // Nor do those who could be one of the makers, or of those who have set it aside, count as another.
+    let set = by_them.iter().flat_map(|(_, aside)| aside.iter()).filter(|aside| aside.content == content);
+    let made = take::contributors(&state.governance, change).all;
+    newcomers::beside(&state.governance, &set.map(|aside| &aside.by).chain(&made).collect(), &by, now)?;
     let Some(last) = by_them.iter().map(|(at, _)| *at).max() else {
         if !tells_of_others(state, change)? {
             return Ok(());

@@ -11,6 +11,7 @@ use crate::{
     governance::Signer,
     ids::{GateId, Target},
     landed::{BrokenGlass, LandedAlone, RolledBack},
+    newcomers,
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
@@ -101,6 +102,7 @@ pub(super) fn answer(
     }
     let who: Vec<&str> = found.who.iter().map(|person| person.as_str()).collect();
     let who = who.join(", ");
+    let another = newcomers::beside(&state.governance, &found.what.actors(), &by, now);
     match &found.what {
         Matter::AfterReview { by: alone, .. } if *alone == by => {
             Err(Refusal::forbidden("your-own-act", format!("{by} did that alone, and somebody else looks at it"))
@@ -110,6 +112,8 @@ pub(super) fn answer(
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
+        // One of the two could be the other.
+        _ if another.is_err() => another,
         _ if !found.who.contains(&by) => match escalated(&state.governance, found, now) {
             Some(besides) if besides.who.contains(&by) => Ok(()),
             besides => {
@@ -180,9 +184,11 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                 false => Ok(()),
             }
         }
-        Matter::GlassBroken { by, change, targets } => {
+        Matter::GlassBroken { by, change, over, targets } => {
             server(authenticated)?;
-            let is_it = |broken: &BrokenGlass| broken.unreviewed && broken.change == *change && broken.by == *by;
+            let is_it = |broken: &BrokenGlass| {
+                broken.unreviewed && broken.change == *change && broken.by == *by && broken.over == *over
+            };
             for target in targets {
                 let Some(record) = state.what_landed_on(target)? else { continue };
                 if !record.history.broken.iter().any(is_it) {

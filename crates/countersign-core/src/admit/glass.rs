@@ -14,6 +14,7 @@ use crate::{
     governance::Signer,
     ids::{ActorId, Target},
     kind::MAX_INCIDENT_CHARS,
+    newcomers,
     permit::MAX_SKEW_SECS,
     refusal::Refusal,
     state::State,
@@ -28,7 +29,7 @@ pub(super) fn need_enough<T>(
     signers: &[(Signer, T)],
     now: Time,
 ) -> Result<(), Refusal> {
-    let mut people = BTreeSet::new();
+    let mut people: BTreeSet<&ActorId> = BTreeSet::new();
     for (signer, _) in signers {
         match signer {
             Signer::Actor { id, kind } => {
@@ -42,20 +43,24 @@ pub(super) fn need_enough<T>(
             }
         }
     }
-    enough(state, targets, people.len(), glass::needed(&state.governance, targets, without_the_log), now)
+    enough(state, targets, &people, glass::needed(&state.governance, targets, without_the_log), now)
 }
 
-/// Whether so many people are enough, of whom the last ones are missing.
+/// Whether these people are enough, a newcomer and who enrolled them counted as one. Says who else could sign.
 pub fn enough(
     state: &State,
     targets: &BTreeSet<Target>,
-    people: usize,
+    people: &BTreeSet<&ActorId>,
     needed: usize,
     now: Time,
 ) -> Result<(), Refusal> {
-    if people >= needed {
+    if newcomers::counted(&state.governance, people, now) >= needed {
         return Ok(());
     }
+    if people.len() >= needed {
+        newcomers::apart(&state.governance, &people.iter().copied().collect::<Vec<_>>(), now)?;
+    }
+    let people = people.len();
     Err(Refusal::forbidden(
         "glass-people",
         format!("{needed} people who are entitled open this without the log, this has the signatures of {people}"),
@@ -144,7 +149,7 @@ pub(super) fn admit(
                 )
                 .hint("name those whose rejection stands, as countersign show tells them: --over PERSON"));
             }
-            names_what_it_overrides(change, said)?;
+            names_what_it_overrides(state, change, said, now)?;
             names_freezes(state, change, said, now)
         }
     }
@@ -169,13 +174,14 @@ fn names_freezes(state: &State, change: &Change, said: &BreakGlass, now: Time) -
     }
 }
 
-fn names_what_it_overrides(change: &Change, said: &BreakGlass) -> Result<(), Refusal> {
-    let standing: BTreeSet<&ActorId> = change.standing_rejections().map(|rejection| &rejection.by).collect();
+/// Also what was said of the same content in another change, which was withdrawn, say, and proposed anew.
+fn names_what_it_overrides(state: &State, change: &Change, said: &BreakGlass, now: Time) -> Result<(), Refusal> {
+    let standing = glass::rejected_by(state, change, now)?;
     match standing.into_iter().find(|by| !said.overrides.contains(*by)) {
         None => Ok(()),
         Some(by) => Err(Refusal::conflict(
             "stop-not-named",
-            format!("{by} has rejected change {}; whoever goes over that says so", change.id),
+            format!("{by} has rejected change {}, or what it brings; whoever goes over that says so", change.id),
         )
         .hint(format!("read why (countersign show {}), then sign again with --over {by}", change.id.short()))),
     }

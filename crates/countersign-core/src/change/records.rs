@@ -78,6 +78,9 @@ pub struct Revision {
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
+    /// Of commits that are not one commit, and no merge: how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<u32>,
     /// Of what governs: whether it loosens what was in force when it was submitted, the only thing that it can replace. `None` where
     /// that could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +124,7 @@ impl Revision {
             key: None,
             inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
+            several: of.filter(|of| of.commits != 1 || of.merges > 0).map(|of| of.commits),
             loosens: found.loosens,
             pieces: Pieces::of(subject, of),
         }
@@ -282,6 +286,9 @@ pub struct DecisionRecord {
     /// Whether it was a rollback that one person may do alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
+    /// Whether it went only because of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovers: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,6 +315,9 @@ pub struct PermitRecord {
     /// Whether it is of a rollback that one person may do alone: no rejection stops that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
+    /// Whether only that opens the gate: the rules by themselves would not have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovers: bool,
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Time>,
@@ -317,6 +327,11 @@ pub struct PermitRecord {
 }
 
 impl PermitRecord {
+    /// Whether one person rolled back by it alone, with the log or without it.
+    pub fn is_of_one(&self) -> bool {
+        self.recovers || self.alone.as_ref().is_some_and(|alone| alone.recovers)
+    }
+
     /// Whether a gate opened for it before the log could be told, so that what came of it is a fact, however late it is told.
     pub fn is_from_an_outage(&self) -> bool {
         self.alone.is_some() || self.broken.as_ref().is_some_and(|broken| broken.nonce.is_some())

@@ -1,4 +1,10 @@
 //! What landed, as its targets remember it: what would take it back, what was rolled back, how often a template was used.
+//!
+//! ```text
+//!  a push      permitted ── applied            nothing has moved before
+//!  a command   permitted ── started ── ended   from its start on it may have done anything: it is remembered then, and whoever
+//!                                              looks at it afterwards is asked then, however it ends
+//! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +17,7 @@ use crate::{
     admit::Signed,
     change::{Admitted, Change, PermitRecord},
     drill::Drilled,
-    glass::Alone,
+    glass::{self, Alone},
     ids::{ActorId, GateId, Target},
     kind::Kind,
     landed::{BrokenGlass, Effect, LandedAlone, Landing, RolledBack, all_of},
@@ -20,7 +26,7 @@ use crate::{
     rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
     state::State,
-    statement::{Body, OutcomeReport, OutcomeResult, RevisionRef, gate_stream, target_stream},
+    statement::{Body, BreakGlass, OutcomeReport, OutcomeResult, RevisionRef, gate_stream, target_stream},
     subject::Subject,
     take::is_of_sort,
 };
@@ -32,13 +38,15 @@ impl State {
         let Some(change) = self.change(&report.change)?.cloned() else { return Ok(()) };
         let permit = change.permits.iter().find(|permit| permit.statement == report.permit);
         let (Some(permit), Some(revision)) = (permit, change.revision(&report.revision)) else { return Ok(()) };
-        let failed = match (report.result, permit.is_running() || permit.is_from_an_outage(), &revision.subject) {
-            (OutcomeResult::Applied, _, _) => false,
-            // A command that was started may have done anything. A push that failed has moved nothing.
-            (OutcomeResult::Failed, true, Subject::Files(_)) => true,
-            (OutcomeResult::Failed, _, Subject::Git(_) | Subject::Files(_) | Subject::Governance(_))
-            | (OutcomeResult::Started, _, _) => return Ok(()),
-        };
+        let begun = permit.is_running();
+        match (report.result, begun || permit.is_from_an_outage(), &revision.subject) {
+            (OutcomeResult::Applied, _, _)
+            | (OutcomeResult::Started, _, Subject::Files(_))
+            | (OutcomeResult::Failed, true, Subject::Files(_)) => {}
+            // A push that failed has moved nothing.
+            (OutcomeResult::Started | OutcomeResult::Failed, _, Subject::Git(_) | Subject::Governance(_))
+            | (OutcomeResult::Failed, false, Subject::Files(_)) => return Ok(()),
+        }
         let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()) else { return Ok(()) };
         let landing = Landing {
             change: &change.id,
@@ -47,17 +55,22 @@ impl State {
             targets: all_of(&change.targets),
             at: admitted.at,
             no_way_back: change.purpose.no_way_back || change.purpose.security || change.kind == Kind::Schema,
-            failed,
+            result: report.result,
+            begun,
             over_rejection: change.standing_rejections().next().is_some() || !self.held_by(&change)?.is_empty(),
             watched_until: self.watched_until(&permit.gate, &change, admitted.at)?,
         };
         let undoes =
-            !failed && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&landing));
+            !begun && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&landing));
         for target in &report.targets {
             self.target_mut(target).history.land(&landing, undoes);
         }
-        if !failed {
+        if report.result == OutcomeResult::Applied {
             self.complete(&change, revision, &report.targets);
+        }
+        // How it ended makes no second one of it.
+        if begun {
+            return Ok(());
         }
         if let Some(broken) = &permit.broken {
             for target in &report.targets {
@@ -65,11 +78,12 @@ impl State {
                     at: admitted.at,
                     by: broken.by.keys().cloned().collect(),
                     change: change.id.clone(),
+                    over: broken.overrides.union(&broken.unnamed).cloned().collect(),
                     unreviewed: true,
                 });
             }
         }
-        if let Some(Alone { over, unmet }) = &permit.alone {
+        if let Some(Alone { over, unmet, .. }) = &permit.alone {
             for target in &report.targets {
                 let (change, gate) = (change.id.clone(), permit.gate.clone());
                 let (unmet, unreviewed) = (unmet.clone(), *over);
@@ -89,7 +103,8 @@ impl State {
         self.change(&said.change)?.map(|change| outage::heard_of(self, change, said)).transpose()
     }
 
-    /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards.
+    /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards. Who approved it
+    /// makes no difference, where the rules ask for others or for more.
     fn remember_rollback(
         &mut self,
         admitted: &Admitted<'_>,
@@ -100,8 +115,9 @@ impl State {
         let (Some(restores), Some(revision)) = (&change.purpose.restores, change.revision(&report.revision)) else {
             return;
         };
-        let seen = change.approvals.iter().any(|approval| approval.revision == report.revision);
-        if !permit.rollback || seen {
+        // It was rejected since by somebody, over whom it has gone.
+        let over = permit.rollback && change.standing_rejections().next().is_some();
+        if !permit.is_of_one() && !over {
             return;
         }
         let governance = Arc::clone(&self.governance);
@@ -187,14 +203,15 @@ impl State {
     }
 
     /// Everybody who signed what breaks the glass, or a drill of that, each with their key.
-    pub(super) fn know_who_broke(&mut self, signed: &Signed, at: Time) {
+    pub(super) fn know_who_broke(&mut self, signed: &Signed, at: Time) -> Result<(), Refusal> {
         let governance = Arc::clone(&self.governance);
         let whose = |key: Fingerprint| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key));
         let who: BTreeMap<ActorId, Fingerprint> = signed.keys().filter_map(whose).collect();
         match &signed.statement().body {
             Body::BreakGlass(said) => {
+                let unnamed = self.unnamed_in(said)?;
                 if let Some(change) = self.change_mut(&said.change) {
-                    change.broken_by(who);
+                    change.broken_by(who, unnamed);
                 }
             }
             Body::Drill(said) => {
@@ -209,6 +226,14 @@ impl State {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Whose rejections stood that it does not name: what came after its time it has not gone over.
+    fn unnamed_in(&self, said: &BreakGlass) -> Result<BTreeSet<ActorId>, Refusal> {
+        let Some(change) = self.change(&said.change)? else { return Ok(BTreeSet::new()) };
+        let by = glass::rejected_by(self, change, said.expires_at)?;
+        Ok(by.into_iter().filter(|by| !said.overrides.contains(*by)).cloned().collect())
     }
 
     /// That somebody was told that the next drill is overdue.

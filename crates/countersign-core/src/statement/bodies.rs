@@ -329,6 +329,9 @@ pub struct Decided {
     /// The heads of all streams that bear on the decision, as they stood.
     pub heads: BTreeMap<StreamId, StreamHead>,
     pub outcome: Outcome,
+    /// Whether it goes only because it is a rollback that one person may do alone: the rules by themselves would have stopped it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovers: bool,
     /// Payload digest of the permit request that it answers: the last one about the change, which is answered once.
     pub request: Digest,
     pub revision: RevisionRef,

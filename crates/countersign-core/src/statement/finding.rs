@@ -64,7 +64,14 @@ pub enum Matter {
         to: Option<Oid>,
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
-    GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
+    GlassBroken {
+        by: BTreeSet<ActorId>,
+        change: ChangeId,
+        /// Whose rejections they went over, also without knowing of them.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        over: BTreeSet<ActorId>,
+        targets: BTreeSet<Target>,
+    },
     /// Nobody has drilled for a target for too long, where somebody had begun to.
     DrillOverdue { target: Target },
     /// A gate landed in an outage what the log would have refused: over a stop that it could not know, or what some rules, which it
@@ -239,7 +246,7 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 [format!("change/{change}"), format!("person/{by}")].into_iter().chain(targets).collect()
             }
-            Self::GlassBroken { by, change, targets } => {
+            Self::GlassBroken { by, change, targets, over: _ } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 let by = by.iter().map(|by| format!("person/{by}"));
                 std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
@@ -279,11 +286,19 @@ impl Matter {
                 let from = from.short();
                 format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
             }
-            Self::GlassBroken { by, change, targets } => {
+            Self::GlassBroken { by, change, over, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                let by: Vec<&str> = by.iter().map(|by| by.as_str()).collect();
-                let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
-                format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
+                let joined = |people: &BTreeSet<ActorId>| -> String {
+                    people.iter().map(|person| person.as_str()).collect::<Vec<_>>().join(" and ")
+                };
+                let (by, targets, change) = (joined(by), targets.join(", "), change.short());
+                let over = match over.is_empty() {
+                    true => String::new(),
+                    false => format!(", over the rejection of {}", joined(over)),
+                };
+                format!(
+                    "{by} broke the glass for {change} on {targets}{over}, and somebody else looks at it afterwards"
+                )
             }
             Self::LandedAlone { change, gate, targets, unmet } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();

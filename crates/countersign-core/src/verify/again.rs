@@ -184,6 +184,10 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
     if again.outcome != decided.outcome {
         return Err(format!("the rules say {} to what the log calls {}", again.outcome, decided.outcome));
     }
+    if again.rollback.is_some() != decided.recovers {
+        let alone = if decided.recovers { "" } else { "not " };
+        return Err(format!("the log says that it went {alone}by one person's rollback, and the rules say otherwise"));
+    }
     // The full decision may have been left out; where it is there, it has to be the same. Mostly it is so to the byte.
     let Some(logged) = blob(&decided.decision) else { return Ok(how) };
     let mut bytes = Vec::with_capacity(logged.len());

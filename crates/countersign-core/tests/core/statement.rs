@@ -227,6 +227,7 @@ pub fn one_of_each() -> Vec<Statement> {
             decision: Digest::of("decision"),
             heads: BTreeMap::from([(stream("governance"), head), (stream("person/linus"), StreamHead::EMPTY)]),
             outcome: Outcome::Allow,
+            recovers: true,
             request: Digest::of("request"),
             revision,
             rules: Digest::of("rules"),
@@ -369,6 +370,7 @@ fn the_others() -> Vec<Statement> {
             }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
             Body::LocalPermit(said) => said.applier = None,
+            Body::Decided(said) => said.recovers = false,
             Body::PermitRequest(request) => {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);

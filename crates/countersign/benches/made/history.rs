@@ -361,6 +361,7 @@ impl Lane {
             decision: Digest::of(&decision_blob),
             heads: state.heads(&inputs)?,
             outcome: decision.outcome,
+            recovers: decision.rollback.is_some(),
             request: asked,
             revision,
             rules: decision.rules_digest,

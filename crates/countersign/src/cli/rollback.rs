@@ -17,8 +17,8 @@ use countersign_core::{
     facts::{GitFacts, Range, TouchedPath, delta::unescape_path},
     ids::{ChangeId, GateId, Oid, Target},
     kind::Purpose,
-    landed::SECOND_AFTER_SECS,
-    rollback::{ROLLBACK_DAYS, may_alone},
+    landed::{SECOND_AFTER_SECS, shape_of},
+    rollback::{NoRollback, ROLLBACK_DAYS, may_alone},
     statement::{Body, Matter, Proposal},
     subject::{FilesSubject, GitSubject, Subject, quoted},
     text::ProposalText,
@@ -465,6 +465,15 @@ impl Plan<'_> {
             return Err(no_rollback(format!("{} is about commits, and files landed after it", before.change.short()))
                 .hint("propose what should run there: countersign propose"));
         };
+        let (target, undone) = (&self.args.target, &self.undone.change().id);
+        let is_another = |undone: &FilesSubject| shape_of(undone) != shape_of(subject);
+        if let Subject::Files(taken_back) = self.undone.subject()
+            && is_another(taken_back)
+        {
+            let (target, last, before) = (target.clone(), undone.clone(), before.change.clone());
+            return Err(no_rollback(NoRollback::AnotherCommand { target, last, before }.to_string())
+                .hint("propose what should run there: countersign propose"));
+        }
         let Some(command) = &subject.command else {
             return Err(no_rollback(format!("{} names no command", before.change.short())));
         };
@@ -491,7 +500,12 @@ impl Plan<'_> {
         match apply::over(global, &ChangePrefix::from(&id), &files, command)? {
             Exit::Done => self.tell(global, &id, None),
             other => {
-                anstream::eprintln!("{} change {}: the earlier command did not end well", warn("failed"), id.short());
+                anstream::eprintln!(
+                    "{} change {}: the earlier command did not end well; within a day another owner begins the next rollback, or \
+                     somebody breaks the glass: countersign break-glass --help",
+                    warn("failed"),
+                    id.short()
+                );
                 Ok(other)
             }
         }

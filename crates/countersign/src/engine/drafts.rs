@@ -237,6 +237,7 @@ impl<'a> Draft<'a> {
             decision: decision_digest,
             heads: self.state.heads(&inputs)?,
             outcome: decision.outcome,
+            recovers: decision.rollback.is_some(),
             request: asked.ok_or_else(|| Refusal::malformed("not-asked", "there is no request to decide on"))?,
             revision: request.revision,
             rules: decision.rules_digest,

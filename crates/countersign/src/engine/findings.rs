@@ -10,6 +10,7 @@ use std::{
 
 use countersign_core::{
     catalog::{Catalog, did_you_mean},
+    change::Change,
     coverage,
     escalation::escalated,
     governance::Governance,
@@ -212,26 +213,27 @@ impl Engine {
         let by_calendar = governance.calendars.away(now);
         let is_away = |person: &ActorId| presence.away.contains_key(person) || by_calendar.contains(person);
         let asked = |targets: &BTreeSet<Target>, hands: BTreeSet<ActorId>| -> BTreeSet<ActorId> {
-            let who = reviewers(&governance, targets, &hands.union(&presence.disabled).cloned().collect());
+            let who = reviewers(&governance, targets, &hands, &presence.disabled, now);
             let there: BTreeSet<ActorId> = who.iter().filter(|person| !is_away(person)).cloned().collect();
             if there.is_empty() { who } else { there }.into_iter().take(MAX_LIST).collect()
         };
-        for (id, BrokenGlass { by, change, .. }) in glass {
+        // Whom only a trailer names stays among them: else whoever writes it would choose who looks.
+        let had_a_hand = |change: &Change| take::contributors(&governance, change).but_claimed();
+        for (id, BrokenGlass { by, change, over, .. }) in glass {
             let Some(broken) = self.change(&id).await? else { continue };
-            let mut hands = take::contributors(&governance, &broken).all;
+            let mut hands = had_a_hand(&broken);
             hands.extend(by.iter().cloned());
             let who = asked(&broken.targets, hands);
-            found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
+            found.push((Matter::GlassBroken { by, change, over, targets: broken.targets }, who));
         }
         for (id, LandedAlone { gate, unmet, .. }) in alone {
             let Some(landed) = self.change(&id).await? else { continue };
-            let hands = take::contributors(&governance, &landed).all;
-            let who = asked(&landed.targets, hands);
+            let who = asked(&landed.targets, had_a_hand(&landed));
             found.push((Matter::LandedAlone { change: id, gate, targets: landed.targets, unmet }, who));
         }
         for (id, RolledBack { by, change, restores, .. }) in changes {
             let Some(rollback) = self.change(&id).await? else { continue };
-            let mut hands = take::contributors(&governance, &rollback).all;
+            let mut hands = had_a_hand(&rollback);
             hands.insert(by.clone());
             let targets = rollback.targets;
             let who = asked(&targets, hands);

@@ -51,7 +51,7 @@ use countersign_core::{
     governance::Governance,
     refusal::{Refusal, RefusalClass},
     state::State,
-    statement::{Body, ObservedDocument, OutcomeResult, Publication, Statement},
+    statement::{Body, ObservedDocument, Publication, Statement},
 };
 use countersign_ledger::{Digest, Envelope, Leaf, Line, LogKeys, StreamHead, StreamId, Time, tree};
 use thiserror::Error;
@@ -392,11 +392,11 @@ impl Engine {
         submitted
     }
 
-    /// Who rolled back alone is told at once who looks at it. Where that does not work it is asked again when a server starts.
+    /// Who rolled back alone, or broke the glass, is told at once who looks at it: from the start of what runs, however that ends.
+    /// Where that does not work it is asked again when a server starts.
     async fn look_after(&self, envelope: &[u8]) {
         let statement = Envelope::parse(envelope).ok().and_then(|envelope| Statement::parse(envelope.payload()).ok());
         if let Some(Body::OutcomeReport(report)) = statement.map(|statement| statement.body)
-            && report.result == OutcomeResult::Applied
             && let Err(error) = self.raise_after_reviews(&report.targets).await
         {
             tracing::warn!(%error, "nobody could be asked to look at what was rolled back");

@@ -23,6 +23,7 @@ pub fn emergency(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Optio
             incident: broken.incident.clone(),
             over: broken.overrides.clone(),
             over_freezes: broken.over_freezes.clone(),
+            unnamed: broken.unnamed.clone(),
             without_the_log: broken.nonce.is_some(),
             outcome: permit.outcome,
         })
@@ -37,7 +38,7 @@ pub fn emergency(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Optio
     };
     let broken: Vec<BrokenLine> = change.permits.iter().filter_map(broken).collect();
     let rolled_back: Vec<RollbackLine> =
-        change.permits.iter().filter(|permit| permit.rollback).map(rolled_back).collect();
+        change.permits.iter().filter(|permit| permit.is_of_one()).map(rolled_back).collect();
     if broken.is_empty() && rolled_back.is_empty() {
         return None;
     }

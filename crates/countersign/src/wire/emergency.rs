@@ -40,6 +40,9 @@ pub struct BrokenLine {
     pub over: BTreeSet<ActorId>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub over_freezes: BTreeSet<Digest>,
+    /// Whose rejections stood besides, which nobody who signed has named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unnamed: BTreeSet<ActorId>,
     /// Whether the gate could not ask the log.
     pub without_the_log: bool,
     /// Nothing where nobody went through.
@@ -123,6 +126,7 @@ impl BrokenLine {
             vec![format!("why: {}", self.why.as_deref().unwrap_or("(not here: erased, held back, or lost)"))];
         lines.extend(self.incident.as_ref().map(|incident| format!("answers incident {incident}")));
         lines.extend(self.over.iter().map(|by| format!("went over the rejection of {by}")));
+        lines.extend(self.unnamed.iter().map(|by| format!("went over the rejection of {by}, which nobody named")));
         lines.extend(self.over_freezes.iter().map(|freeze| format!("went over freeze {}", freeze::name_of(freeze))));
         lines.push(format!("signed {}", self.at));
         lines

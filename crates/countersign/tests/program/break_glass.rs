@@ -301,6 +301,42 @@ fn a_command_is_run_whatever_the_rules_say() {
     assert!(findings.contains("alice broke the glass"), "{findings}");
 }
 
+/// However it ends: what was started may have done anything.
+#[test]
+fn broken_glass_whose_command_fails_is_looked_at() {
+    let world = World::usual();
+    world.stage.write("flags.json", "{}");
+    let words = ["propose", "--kind", "config", "--title", "Off", "--why", "orders fail", "--file", "flags.json"];
+    let run = world
+        .say("alice", &[&words[..], &["--command", "grep on flags.json", "--target", "payments/production"]].concat());
+    let change = run.done()["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.say("alice", &["break-glass", &change, "--why", "orders fail"]).status, 0);
+    assert_eq!(world.say("alice", &["findings", "--open"]).done(), serde_json::json!([]));
+    let failed = world.say("alice", &["apply", &change, "--file", "flags.json", "--", "grep", "on", "flags.json"]);
+    assert_eq!(failed.status, 1, "{failed}");
+    assert_eq!(world.state(&change), "failed");
+    let findings = world.say("bob", &["findings", "--open"]).done();
+    assert_eq!(findings.as_array().unwrap().len(), 1, "{findings}");
+    assert_eq!(findings[0]["kind"], "glass-broken");
+}
+
+/// Whoever writes a trailer does not choose who looks at it.
+#[test]
+fn a_forged_co_author_is_asked_for_the_after_review_of_broken_glass() {
+    let world = World::usual();
+    world.git(&["checkout", "--quiet", "-B", "fix", "origin/main"]);
+    world.write("payments/retries", "5\n");
+    world.commit("mend\n\nCo-authored-by: Bob <bob@example.com>\n");
+    let change = world.propose("alice", &["payments/production"]);
+    let broken = world.say("alice", &["break-glass", &change, "--why", "orders fail"]);
+    assert_eq!(broken.status, 0, "{broken}");
+    world.push(&["HEAD:main"]).passes();
+    let findings = world.say("bob", &["findings", "--open"]).done();
+    assert_eq!(findings[0]["who"], serde_json::json!(["bob", "carol", "dave"]), "{findings}");
+    let finding = findings[0]["id"].as_str().unwrap();
+    world.say("bob", &["review", finding, "--answer", "not by me; as it should be"]).done();
+}
+
 #[test]
 fn what_was_signed_in_an_outage_opens_one_push_at_one_gate_for_an_hour() {
     let mut outage = Outage::new();

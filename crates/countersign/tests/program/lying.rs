@@ -483,6 +483,7 @@ pub fn permits_everything(semantics: u32) -> impl Fn(&mut Log, Envelope, Vec<Vec
             decision: log.keep(serde_json::to_vec(&decision).unwrap()),
             heads: state.heads(&change.inputs(&state.governance, Some(&asked.gate)).unwrap()).unwrap(),
             outcome: Outcome::Allow,
+            recovers: decision.rollback.is_some(),
             request,
             revision: asked.revision,
             rules: decision.rules_digest,

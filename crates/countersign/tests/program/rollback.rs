@@ -200,6 +200,45 @@ fn files_are_rolled_back_by_the_command_of_before_over_the_files_of_before() {
     assert!(done["after_review"]["id"].is_string(), "{run}");
 }
 
+/// From its start on it is a rollback: whoever began it begins no second one alone, and somebody else looks at it.
+#[test]
+fn a_rollback_whose_command_fails_counts_and_is_looked_at() {
+    let world = World::usual();
+    world.stage.write("works", "");
+    let works = world.stage.path("works").display().to_string();
+    let command = format!("sh -c 'cat app.yaml; test -e {works}'");
+    let apply = |content: &str, command: &str| {
+        world.stage.write("app.yaml", content);
+        let mut args = vec!["propose", "--target", "search/production", "--kind", "config", "--title", "Limits"];
+        args.extend(["--why", "the bank answers within eight seconds", "--file", "app.yaml", "--command", command]);
+        let change = world.say("alice", &args).done()["id"].as_str().unwrap().to_owned();
+        world.say("bob", &["approve", &change, "--file", "app.yaml"]).done();
+        let words = shlex::split(command).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let run = world.say("alice", &[&["apply", &change, "--file", "app.yaml", "--"][..], &words].concat());
+        assert_eq!(run.status, 0, "{run}");
+    };
+    apply("good: 1\n", &command);
+    apply("bad: 1\n", &command);
+    fs::remove_file(world.stage.path("works")).unwrap();
+    let back = ["rollback", "search/production", "--why", "it does not run well"];
+    let failed = world.say("carol", &back);
+    assert_eq!(failed.status, 1, "{failed}");
+    let findings = world.say("alice", &["findings", "--open"]).done();
+    assert_eq!(findings[0]["kind"], "after-review", "{findings}");
+    world.stage.write("works", "");
+    let second = world.say("carol", &back);
+    second.is_refused(3, "no-rollback");
+    assert!(second.stderr.contains("takes another person"), "{second}");
+    // Whoever else owns it brings back what ran well.
+    world.say("alice", &back).done();
+    // What ran another command brings nothing back.
+    apply("other: 1\n", "cat app.yaml");
+    let other = world.say("dave", &back);
+    other.is_refused(3, "no-rollback");
+    assert!(other.stderr.contains("by another command"), "{other}");
+}
+
 /// A captured server that withholds how the last push ended would have what landed before it taken back, by one signature.
 #[test]
 fn a_rollback_past_a_landing_that_the_log_withholds_is_refused_by_the_gates_own_journal() {

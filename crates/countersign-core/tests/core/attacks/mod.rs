@@ -1,6 +1,7 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
 mod absence;
+mod after;
 mod applier;
 mod approvals;
 mod authority;

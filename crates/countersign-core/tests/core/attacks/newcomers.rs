@@ -5,7 +5,7 @@ use super::*;
 const DAY: i64 = 24 * 60 * 60;
 
 /// Ada proposes `zoe`, who owns `search` beside linus and mallory, and grace approves it.
-fn with_zoe() -> World {
+pub(super) fn with_zoe() -> World {
     let mut world = World::new();
     let people = zoe_among_them(&world);
     let change = world.amend("ada", &[("people/discovery.json", Some(people.as_bytes()))]);

@@ -10,6 +10,8 @@ use countersign_core::{
     verify::verify,
 };
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -41,7 +43,7 @@ pub(super) fn restoring(change: &ChangeId) -> Purpose {
     Purpose { restores: Some(change.clone()), ..Purpose::default() }
 }
 
-fn land(world: &mut World, change: &ChangeId) {
+pub(super) fn land(world: &mut World, change: &ChangeId) {
     let transition = world.transition(change);
     let request =
         PermitRequest { gate: "shop-gate".parse().unwrap(), ..world.request("git-gate", change, &transition) };
@@ -60,7 +62,7 @@ fn landed(world: &mut World, by: &str, approver: &str, commits: &Extracted, purp
 }
 
 /// The log holds, and so does the part that a bundle of each change has.
-fn verified(world: &World) {
+pub(super) fn verified(world: &World) {
     let whole = verify(&world.trust, &world.evidence(), world.now);
     assert!(whole.holds(), "{whole:?}");
     for change in world.state.changes() {
@@ -89,7 +91,7 @@ pub(super) fn back() -> Extracted {
     commits(4, &[("a", 12, 11), ("b", 21, 0)], "linus@example.com")
 }
 
-fn why(world: &World, change: &ChangeId) -> String {
+pub(super) fn why(world: &World, change: &ChangeId) -> String {
     assert_ne!(world.standing(change), "allow");
     assert_eq!(world.decision(change).rollback, None);
     match rollback(&world.state, world.change(change), world.now).unwrap() {
@@ -98,7 +100,7 @@ fn why(world: &World, change: &ChangeId) -> String {
     }
 }
 
-fn reason(world: &World, change: &ChangeId) -> NoRollback {
+pub(super) fn reason(world: &World, change: &ChangeId) -> NoRollback {
     match rollback(&world.state, world.change(change), world.now).unwrap() {
         Rollback::IsNot(why) => why,
         other => panic!("{other:?}"),
@@ -132,7 +134,13 @@ fn an_owner_rolls_back_alone_and_somebody_else_looks_at_it_afterwards() {
         restores: good.clone(),
         targets: [target.clone()].into(),
     };
-    let who = reviewers(&world.state.governance, &[target.clone()].into(), &[id("linus")].into());
+    let who = reviewers(
+        &world.state.governance,
+        &[target.clone()].into(),
+        &[id("linus")].into(),
+        &BTreeSet::new(),
+        world.now,
+    );
     assert_eq!(who, [id("mallory")].into());
     let finding = Finding { due: world.now.plus_secs(AFTER_REVIEW_SECS), text: None, what: matter.clone(), who };
     let own = Finding { who: [id("linus")].into(), ..finding.clone() };

@@ -618,6 +618,7 @@ impl World {
             decided_at: self.now,
             heads: self.state.heads(&inputs).unwrap(),
             outcome: decision.outcome,
+            recovers: decision.rollback.is_some(),
             request,
             revision: self.revision(change),
             rules: decision.rules_digest,

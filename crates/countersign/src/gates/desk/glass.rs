@@ -126,7 +126,7 @@ impl Desk {
         let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
         let broken = record.broken.clone().ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&change.targets, now)?;
-        admit::enough_broke(&state, &said.targets, broken.by.len(), needed, now)?;
+        admit::enough_broke(&state, &said.targets, &broken.by.keys().collect(), needed, now)?;
         self.goes_over_all(&mut state, &change, &broken, now)?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;
@@ -160,7 +160,7 @@ impl Desk {
         let by = first.and_then(|record| record.drilled.as_ref()).map(|drilled| drilled.by.clone());
         let by = by.ok_or_else(nothing_opened)?;
         let needed = self.needed_without_the_log(&said.targets, now)?;
-        admit::enough_broke(&state, &said.targets, by.len(), needed, now)?;
+        admit::enough_broke(&state, &said.targets, &by.iter().collect(), needed, now)?;
         Ok(by)
     }
 
@@ -239,8 +239,8 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change);
-        let unnamed = change.standing_rejections().find(|rejection| !broken.overrides.contains(&rejection.by));
-        match unnamed.map(|rejection| &rejection.by) {
+        let unnamed = glass::rejected_by(state, change, now)?.into_iter().find(|by| !broken.overrides.contains(*by));
+        match unnamed {
             None => match freeze::unnamed_freeze(&state.governance, change, &broken.over_freezes, now) {
                 None => Ok(()),
                 Some(refusal) => Err(refusal.into()),

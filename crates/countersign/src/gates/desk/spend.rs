@@ -94,7 +94,8 @@ pub fn reserve(
 ///
 /// What people broke the glass for goes all the same: they say so, and several look at it.
 pub fn nothing_withheld(past: &Past, desk: &Desk, openings: &[Opening]) -> Result<(), DeskError> {
-    let rollbacks = || openings.iter().filter(|opening| opening.permit().rollback && opening.permit().broken.is_none());
+    let is_one = |permit: &PermitRecord| permit.rollback || permit.is_of_one();
+    let rollbacks = || openings.iter().filter(|opening| is_one(opening.permit()) && opening.permit().broken.is_none());
     if rollbacks().next().is_none() {
         return Ok(());
     }
