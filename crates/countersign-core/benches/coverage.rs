@@ -113,11 +113,9 @@ fn governance(people: usize, systems: usize) -> Governance {
     let blobs: BTreeMap<Digest, Vec<u8>> = files.into_values().map(|bytes| (Digest::of(&bytes), bytes)).collect();
     let founder = Founder { person: "person-0".parse().unwrap(), key: SigningKey::generate(&mut rng).public() };
     let record = GovernanceRecord {
-        fetched: Default::default(),
         origin: "bench/log".to_owned(),
         semantics: Semantics::known(NEWEST_SEMANTICS).unwrap(),
         genesis: Digest::of("genesis"),
-        fetched: Default::default(),
         founders: vec![founder],
         threshold: 1,
         recovery_quorum: 1,

@@ -21,7 +21,7 @@ const NONCE: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn history(world: &World) -> (Vec<Landed>, Vec<RolledBack>, Vec<BrokenGlass>) {
     let history = world.state.target(&SEARCH.parse().unwrap()).unwrap().unwrap().history.clone();
-    (history.landed, history.rolled_back, history.broken)
+    (history.landed.into_values().flatten().collect(), history.rolled_back, history.broken)
 }
 
 /// Files that a command brings, proposed by somebody.
