@@ -30,7 +30,9 @@ pub fn escalated(governance: &Governance, record: &FindingRecord, now: Time) -> 
     }
     let actors = record.what.actors();
     let others = |people: BTreeSet<&ActorId>| -> BTreeSet<ActorId> {
-        let others = people.into_iter().filter(|person| !record.who.contains(*person) && !actors.contains(person));
+        let others = people.into_iter().filter(|person| {
+            !record.who.contains(*person) && !record.apart.contains(*person) && !actors.contains(person)
+        });
         others.filter(|person| governance.person(person).is_some()).take(MAX_LIST).cloned().collect()
     };
     let above = above(governance, &record.what).map(|group| (others(governance.catalog.members(&group)), group));

@@ -272,6 +272,7 @@ impl State {
                     raised_at: admitted.at,
                     due: finding.due,
                     who: finding.who.clone(),
+                    apart: finding.apart.clone(),
                     text: finding.text,
                     answered: None,
                 };

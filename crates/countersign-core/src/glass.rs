@@ -16,11 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::ActorKind,
-    change::Change,
     governance::Governance,
     ids::{ActorId, Nonce, RuleId, Target},
-    refusal::Refusal,
-    state::State,
 };
 
 /// How long it opens a gate, at most; and how long what a gate drew in an outage is good for.
@@ -61,20 +58,6 @@ pub struct Alone {
     /// Whether it went only because it is a rollback that one person may do alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovers: bool,
-}
-
-/// Whose rejections stand over a change and are no younger than this, of it or of the same content in other changes on its targets;
-/// of those only where their streams are at hand.
-pub fn rejected_by<'a>(state: &'a State, change: &'a Change, until: Time) -> Result<BTreeSet<&'a ActorId>, Refusal> {
-    let content = change.content()?;
-    let own = change.standing_rejections().filter(|rejection| rejection.at <= until);
-    let mut by: BTreeSet<&ActorId> = own.map(|rejection| &rejection.by).collect();
-    for target in &change.targets {
-        let elsewhere = state.rejections_on(target)?.unwrap_or_default().iter();
-        let holds = elsewhere.filter(|rejection| rejection.at <= until && rejection.holds(change, &content));
-        by.extend(holds.map(|rejection| &rejection.by));
-    }
-    Ok(by)
 }
 
 /// Whether somebody may open this target in an emergency.

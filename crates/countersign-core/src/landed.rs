@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    statement::OutcomeResult,
     subject::{FilesSubject, Subject, quoted},
 };
 
@@ -202,7 +201,8 @@ pub(crate) struct Landing<'a> {
     /// Of all targets that it went to: [`all_of`].
     pub targets: Digest,
     pub at: Time,
-    pub result: OutcomeResult,
+    /// Whether it did its work; else it was started only, or failed.
+    pub applied: bool,
     /// Whether the log knows since before that it was started.
     pub begun: bool,
     pub no_way_back: bool,
@@ -246,9 +246,9 @@ fn landed(landing: &Landing<'_>) -> Landed {
 /// How something ended that was started before.
 fn end(through: &mut Vec<Landed>, landing: &Landing<'_>) {
     let begun = through.iter().rposition(|known| known.failed && known.change == *landing.change);
-    match (landing.result, begun) {
-        (OutcomeResult::Started | OutcomeResult::Failed, _) => {}
-        (OutcomeResult::Applied, Some(at)) => {
+    match (landing.applied, begun) {
+        (false, _) => {}
+        (true, Some(at)) => {
             let begun = through.remove(at);
             let below = at.checked_sub(1).and_then(|below| through.get_mut(below));
             match below.filter(|_| begun.back) {
@@ -256,7 +256,7 @@ fn end(through: &mut Vec<Landed>, landing: &Landing<'_>) {
                 None => push(through, landing, landed(landing)),
             }
         }
-        (OutcomeResult::Applied, None) => {
+        (true, None) => {
             // Another has taken the same back meanwhile, and it stands there already.
             let stands = through.iter().rfind(|known| !known.failed);
             if stands.is_none_or(|stands| stands.did != landing.effect.does) {
@@ -305,7 +305,6 @@ impl LandedRecord {
         if landing.begun {
             return end(through, landing);
         }
-        let applied = landing.result == OutcomeResult::Applied;
         let kept = undone(through, &landing.effect, &landing.targets).filter(|_| undoes).map(|undone| undone.kept);
         let mut no_way_back = landing.no_way_back;
         if let Some(kept) = kept {
@@ -315,8 +314,12 @@ impl LandedRecord {
                 again.over_rejection |= landing.over_rejection;
             }
         }
-        if !applied || kept.is_none() {
-            push(through, landing, Landed { failed: !applied, back: kept.is_some(), no_way_back, ..landed(landing) });
+        if !landing.applied || kept.is_none() {
+            push(
+                through,
+                landing,
+                Landed { failed: !landing.applied, back: kept.is_some(), no_way_back, ..landed(landing) },
+            );
         }
     }
 

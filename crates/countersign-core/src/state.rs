@@ -146,6 +146,9 @@ pub struct FindingRecord {
     pub raised_at: Time,
     pub due: Time,
     pub who: BTreeSet<ActorId>,
+    /// They had a hand in it, and do not answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<ActorId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -542,6 +545,20 @@ impl State {
             Some(all) => Ok(all),
             None => Ok(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()),
         }
+    }
+
+    /// Whose rejections stand over a change and are no younger than this, of it or of the same content in other changes on its targets;
+    /// of those only where their streams are at hand.
+    pub fn rejected_by<'a>(&'a self, change: &'a Change, until: Time) -> Result<BTreeSet<&'a ActorId>, Refusal> {
+        let content = change.content()?;
+        let own = change.standing_rejections().filter(|rejection| rejection.at <= until);
+        let mut by: BTreeSet<&ActorId> = own.map(|rejection| &rejection.by).collect();
+        for target in &change.targets {
+            let elsewhere = self.rejections_on(target)?.unwrap_or_default().iter();
+            let holds = elsewhere.filter(|rejection| rejection.at <= until && rejection.holds(change, &content));
+            by.extend(holds.map(|rejection| &rejection.by));
+        }
+        Ok(by)
     }
 
     /// Rejections of what a change brings, alone or among other things, that stand in other changes on its targets, as far as

@@ -15,7 +15,7 @@ use countersign_core::{
     requirement::Carry,
     rules::{Rule, Rules},
     standard::{self, Standard},
-    statement::{Body, PublishedChange, Statement},
+    statement::{Body, PublishedChange, Statement, governance_stream},
 };
 use countersign_ledger::{Digest, PublicKey};
 use serde_json::Value;
@@ -74,10 +74,8 @@ impl InForce {
                 Body::Publication(publication) => {
                     (Some(publication.parent), publication.files, publication.change.as_ref())
                 }
-                // It replaces nothing.
-                Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
-                    continue;
-                }
+                // What else stands in the stream replaces nothing.
+                _ if statement.streams(&by)?.first() == Some(&governance_stream()?) => continue,
                 other => return Err(broken(format!("a {} statement is among it", other.kind()))),
             };
             if parent != found.as_ref().map(|before| before.by) || (parent.is_none() && by != *genesis) {

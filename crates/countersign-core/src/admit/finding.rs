@@ -40,7 +40,7 @@ pub(super) fn finding(
     if ahead <= 0 || ahead > MAX_DUE_SECS {
         return Err(Refusal::malformed("finding-due", "a finding is due later than now, and within 90 days"));
     }
-    if finding.who.is_empty() || finding.who.len() > MAX_LIST {
+    if finding.who.is_empty() || finding.who.len() > MAX_LIST || finding.apart.len() > MAX_LIST {
         return Err(Refusal::malformed("finding-who", format!("a finding names 1 to {MAX_LIST} people who answer it")));
     }
     if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
@@ -110,6 +110,10 @@ pub(super) fn answer(
         }
         Matter::GlassBroken { by: broke, .. } if broke.contains(&by) => {
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")))
+        }
+        _ if found.apart.contains(&by) => {
+            Err(Refusal::forbidden("your-own-act", format!("{by} had a hand in it, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
         // One of the two could be the other.

@@ -176,7 +176,7 @@ fn names_freezes(state: &State, change: &Change, said: &BreakGlass, now: Time) -
 
 /// Also what was said of the same content in another change, which was withdrawn, say, and proposed anew.
 fn names_what_it_overrides(state: &State, change: &Change, said: &BreakGlass, now: Time) -> Result<(), Refusal> {
-    let standing = glass::rejected_by(state, change, now)?;
+    let standing = state.rejected_by(change, now)?;
     match standing.into_iter().find(|by| !said.overrides.contains(*by)) {
         None => Ok(()),
         Some(by) => Err(Refusal::conflict(

@@ -66,8 +66,9 @@ pub struct Revision {
     /// Whose the mails behind the references were when the revision came: they had a hand in it, whoever has the mail now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holders: BTreeMap<String, ActorId>,
-    /// Files of names and mails that were not there to tell that.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    /// Files of names and mails that were not there to tell that, for whoever replays the log: what is kept does not depend on when they
+    /// were erased.
+    #[serde(skip)]
     pub profiles_missing: BTreeSet<Digest>,
     /// By which key it was submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ use crate::{
     admit::Signed,
     change::{Admitted, Change, PermitRecord},
     drill::Drilled,
-    glass::{self, Alone},
+    glass::Alone,
     ids::{ActorId, GateId, Target},
     kind::Kind,
     landed::{BrokenGlass, Effect, LandedAlone, Landing, RolledBack, all_of},
@@ -55,7 +55,7 @@ impl State {
             targets: all_of(&change.targets),
             at: admitted.at,
             no_way_back: change.purpose.no_way_back || change.purpose.security || change.kind == Kind::Schema,
-            result: report.result,
+            applied: report.result == OutcomeResult::Applied,
             begun,
             over_rejection: change.standing_rejections().next().is_some() || !self.held_by(&change)?.is_empty(),
             watched_until: self.watched_until(&permit.gate, &change, admitted.at)?,
@@ -232,7 +232,7 @@ impl State {
     /// Whose rejections stood that it does not name: what came after its time it has not gone over.
     fn unnamed_in(&self, said: &BreakGlass) -> Result<BTreeSet<ActorId>, Refusal> {
         let Some(change) = self.change(&said.change)? else { return Ok(BTreeSet::new()) };
-        let by = glass::rejected_by(self, change, said.expires_at)?;
+        let by = self.rejected_by(change, said.expires_at)?;
         Ok(by.into_iter().filter(|by| !said.overrides.contains(*by)).cloned().collect())
     }
 

@@ -15,6 +15,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
+    /// Who had a hand in what it is about: they are not asked, and do not answer, however late it gets.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<ActorId>,
     pub due: Time,
     /// Blob: what there is to say besides, salted. It can be erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -282,6 +282,7 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Erasure(Erasure { blobs: [text].into(), of: Erased::Change(change()), reason }),
         Body::Epoch(Epoch { after: SeenCheckpoint { size: 4, root: Hash::leaf(b"root") }, number: 2, reason }),
         Body::Finding(Finding {
+            apart: [].into(),
             due: START,
             text: Some(text),
             what: Matter::BranchMoved {

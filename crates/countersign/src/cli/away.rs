@@ -76,10 +76,13 @@ pub fn away(global: &Global, args: &AwayArgs) -> Result<Exit, CliError> {
             heading("Next");
             let at = from.map(|from| format!(" --at {}", rfc3339(from))).unwrap_or_default();
             anstream::println!("  whom they ask meanwhile:  countersign coverage{at}");
-            anstream::println!(
-                "  somebody in your place:   countersign delegate ROLE --to PERSON --until {}",
-                args.until
-            );
+            // Whoever is away grants nothing, and so delegates nothing.
+            if from.is_some_and(|from| from > clock::now()) {
+                anstream::println!(
+                    "  somebody in your place:   countersign delegate ROLE --to PERSON --until {}",
+                    args.until
+                );
+            }
             anstream::println!("  back before that:         countersign back");
         }
     }

@@ -274,7 +274,10 @@ fn closing_words(closing: &Closing) -> String {
     };
     let verb = if closing.people() == 1 { "is" } else { "are" };
     let waiver = if closing.by_waiver { " (a waiver would open it)" } else { "" };
-    format!("{} {verb} away{waiver}", closing.of.iter().map(among).collect::<Vec<_>>().join(" and "))
+    // Whoever is named alone first: `grace and any one of ada and linus`, and not the other way round.
+    let (alone, of): (Vec<&Among>, Vec<&Among>) = closing.of.iter().partition(|one| one.people.len() == one.count);
+    let told: Vec<String> = alone.into_iter().chain(of).map(among).collect();
+    format!("{} {verb} away{waiver}", told.join(" and "))
 }
 
 fn some(people: &BTreeSet<ActorId>) -> String {

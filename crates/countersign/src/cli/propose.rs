@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     client::{ChangePrefix, Client},
-    random,
+    clock, random,
     reading::Reading,
     wire::{ChangeLine, Receipt},
 };
@@ -361,7 +361,10 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     }
     let same_words = same_words.is_some();
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
-    if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
+    // What expired begins anew, also with what it was.
+    let days = reading.state().governance.catalog.settings.expires_after_days;
+    let is_over = reading.change().is_expired(days, clock::now());
+    if !is_over && same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
         let short = view.id.short();
         // What reviewers look at may have gone, or never have come.
         if args.content.is_named() && given(&session, &args.content, &computed, &view.id, view.revision) > 0 {

@@ -321,6 +321,12 @@ impl Engine {
             if who.is_empty() {
                 who = governance.policy_group().into_iter().cloned().collect();
             }
+            // Where nobody else is there, they are asked all the same.
+            let hands = match what.change() {
+                Some(id) => self.change(id).await?.map(|change| take::contributors(&governance, &change).but_claimed()),
+                None => None,
+            };
+            let apart = hands.unwrap_or_default().difference(&who).take(MAX_LIST).cloned().collect();
             let within = match &what {
                 Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
                     AFTER_REVIEW_SECS
@@ -332,7 +338,7 @@ impl Engine {
                 | Matter::RuleSwitched { .. }
                 | Matter::RevocationUnconfirmed { .. } => ANSWER_WITHIN_SECS,
             };
-            let finding = Finding { due: now.plus_secs(within), text: None, what, who };
+            let finding = Finding { apart, due: now.plus_secs(within), text: None, what, who };
             let head = self.store.head().await?;
             let said = speech::signed(
                 &*self.keys.in_force(&governance.record)?,

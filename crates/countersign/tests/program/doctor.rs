@@ -306,7 +306,7 @@ fn clocks_that_are_apart_and_findings_that_are_overdue_are_told() {
     let (rule, target) = ("second-pair-of-eyes".parse().unwrap(), "checkout/production".parse().unwrap());
     let due = clock::now().plus_secs(3_600);
     let who = ["bob".parse().unwrap()].into();
-    let found = statement::Finding { due, text: None, what: Matter::NobodyCan { rule, target }, who };
+    let found = statement::Finding { apart: [].into(), due, text: None, what: Matter::NobodyCan { rule, target }, who };
     server.say(Body::Finding(found), &[]).unwrap();
     let told = |secs: i64, check: &str| {
         let found = machine::look_at_server(&client, Ok(String::new()), None, clock::now().plus_secs(secs));
@@ -358,7 +358,10 @@ fn what_is_kept_beside_the_leaves_and_is_not_what_they_say_is_found() {
         ("delete from uniques where idx = 1", "what is kept of leaf 1 under key"),
         ("update lines set idx = 0 where idx = 1", "what is kept of line 0 of stream"),
         ("delete from lines where idx = (select max(idx) from lines)", "what is kept of line"),
-        ("insert into lines select stream, seq + 1, idx from lines where idx = 1", "what is kept of lines of streams"),
+        (
+            "insert into lines select stream, seq + 1, idx from lines where idx = (select max(idx) from lines)",
+            "what is kept of lines of streams",
+        ),
         ("insert into uniques values (zeroblob(16), 1)", "what is kept of keys"),
         ("update projections set ord = 0 where kind = 'change'", "what is kept of change"),
         ("update facets set value = 'applied' where facet = 'state'", "in the index of lists"),

@@ -336,7 +336,7 @@ fn everything(world: &World) {
         ("countersign".parse().unwrap(), Hand::Gate(world.home.server_key().unwrap()));
     let (rule, target) = ("second-pair-of-eyes".parse().unwrap(), "checkout/production".parse().unwrap());
     let (what, due) = (Matter::NobodyCan { rule, target }, countersign::clock::now().plus_secs(60));
-    let found = Finding { due, text: None, what, who: ["alice".parse().unwrap()].into() };
+    let found = Finding { apart: [].into(), due, text: None, what, who: ["alice".parse().unwrap()].into() };
     let found = FindingId::of_finding(&server.say(Body::Finding(found), &[]).unwrap().statement).to_string();
     say("alice", &["review", &found, "--answer", "another owner was asked"]);
     // In front of the log as it is, by both founders.

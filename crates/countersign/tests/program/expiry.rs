@@ -37,4 +37,12 @@ fn what_nobody_touches_expires_and_that_is_said_before() {
     assert!(said.stdout.contains("it expired at") && said.stdout.contains("countersign revise"), "{said}");
     world.stage.is_ahead(0);
     world.push(&["HEAD:main"]).passes();
+    // It begins anew with what it was.
+    world.edit("other", "checkout/retries", "3\n");
+    let other = world.propose("alice", &["checkout/production"]);
+    let again = ["revise", &other, "--git", "work", "--range", "origin/main..HEAD"];
+    world.say("alice", &again).is_refused(2, "usage");
+    world.stage.is_ahead(31 * DAY);
+    let revised = world.say("alice", &again);
+    assert_eq!(revised.status, 0, "{revised}");
 }

@@ -231,7 +231,8 @@ fn a_rollback_whose_command_fails_counts_and_is_looked_at() {
     second.is_refused(3, "no-rollback");
     assert!(second.stderr.contains("takes another person"), "{second}");
     // Whoever else owns it brings back what ran well.
-    world.say("alice", &back).done();
+    let again = world.say("alice", &back);
+    assert_eq!(again.status, 0, "{again}");
     // What ran another command brings nothing back.
     apply("other: 1\n", "cat app.yaml");
     let other = world.say("dave", &back);

@@ -75,4 +75,7 @@ fn a_server_fetches_what_is_subscribed_to_and_a_gate_obeys() {
     *answer.lock().unwrap() = ok("<html>");
     looked();
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    // It is taken out again like any file that governs.
+    std::fs::remove_file(world.stage.path("home/calendars/team.yaml")).unwrap();
+    world.say("alice", &["amend", "home", "--why", "the fair is over"]).done();
 }

@@ -65,7 +65,13 @@ fn glass_broken(world: &World, change: &ChangeId, by: &str, over: &[&str], who: 
         over: over.iter().map(|by| id(by)).collect(),
         targets: targets(&[SEARCH]),
     };
-    Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what, who: [id(who)].into() })
+    Body::Finding(Finding {
+        apart: [].into(),
+        due: world.now.plus_secs(3_600),
+        text: None,
+        what,
+        who: [id(who)].into(),
+    })
 }
 
 /// Anybody can approve; what counts is what the rules ask for.

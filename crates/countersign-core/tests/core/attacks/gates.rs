@@ -182,7 +182,7 @@ fn landings_that_a_gate_forges_keep_no_after_review_out() {
     let (mut world, _good, _bad) = mirrored();
     let due = |world: &World| world.now.plus_secs(3_600);
     let raise = |world: &mut World, what: Matter| {
-        let finding = Finding { due: due(world), text: None, what, who: [id("grace")].into() };
+        let finding = Finding { apart: [].into(), due: due(world), text: None, what, who: [id("grace")].into() };
         match world.say("countersign", Body::Finding(finding)) {
             Ok(_) => "taken".to_owned(),
             Err(refusal) => told::<()>(Err(refusal)),

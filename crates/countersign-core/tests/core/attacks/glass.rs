@@ -49,7 +49,13 @@ fn one_who_owns_it_opens_a_gate_once_and_somebody_else_looks_at_it() {
         targets: targets(&["search/production"]),
     };
     let finding = |by: &str, who: &str, world: &World| {
-        Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what: what(by), who: [id(who)].into() })
+        Body::Finding(Finding {
+            apart: [].into(),
+            due: world.now.plus_secs(3_600),
+            text: None,
+            what: what(by),
+            who: [id(who)].into(),
+        })
     };
     let own = finding("linus", "linus", &world);
     assert_snapshot!(told(world.say("countersign", own)), @"your-own-act: who broke the glass does not look at it themselves");

@@ -68,7 +68,13 @@ fn finding(world: &World, change: &ChangeId, gate: &str) -> Body {
         targets: targets(&["search/production"]),
         unmet: unmet(world, change),
     };
-    Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what, who: [id("mallory")].into() })
+    Body::Finding(Finding {
+        apart: [].into(),
+        due: world.now.plus_secs(3_600),
+        text: None,
+        what,
+        who: [id("mallory")].into(),
+    })
 }
 
 /// Whatever stopped it meanwhile stands in the log, and somebody looks at what went over it.
@@ -161,7 +167,13 @@ fn an_overdue_drill_is_found_once_where_somebody_had_begun() {
     world.register_gate();
     let overdue = |world: &World| {
         let what = Matter::DrillOverdue { target: "search/production".parse().unwrap() };
-        Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what, who: [id("linus")].into() })
+        Body::Finding(Finding {
+            apart: [].into(),
+            due: world.now.plus_secs(3_600),
+            text: None,
+            what,
+            who: [id("linus")].into(),
+        })
     };
     let never = overdue(&world);
     assert_snapshot!(told(world.say("countersign", never)), @"not-overdue: no drill for search/production is overdue");

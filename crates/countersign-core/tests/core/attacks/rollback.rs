@@ -142,7 +142,13 @@ fn an_owner_rolls_back_alone_and_somebody_else_looks_at_it_afterwards() {
         world.now,
     );
     assert_eq!(who, [id("mallory")].into());
-    let finding = Finding { due: world.now.plus_secs(AFTER_REVIEW_SECS), text: None, what: matter.clone(), who };
+    let finding = Finding {
+        apart: [].into(),
+        due: world.now.plus_secs(AFTER_REVIEW_SECS),
+        text: None,
+        what: matter.clone(),
+        who,
+    };
     let own = Finding { who: [id("linus")].into(), ..finding.clone() };
     assert_snapshot!(told(world.say("countersign", Body::Finding(own))), @"your-own-act: linus did that alone, and somebody else looks at it");
     let late = Finding { due: world.now.plus_secs(AFTER_REVIEW_SECS + 1), ..finding.clone() };

@@ -486,7 +486,7 @@ impl World {
             targets: targets(reached),
             to: Some(oid(to)),
         };
-        Finding { due: self.now.plus_secs(3_600), text: None, what, who: [id("barbara")].into() }
+        Finding { apart: [].into(), due: self.now.plus_secs(3_600), text: None, what, who: [id("barbara")].into() }
     }
 
     // Deciding.

@@ -85,7 +85,8 @@ fn lively() -> World {
     world.withdraw("ada", &remarked).unwrap();
     let unable =
         Matter::NobodyCan { rule: "owner-approves".parse().unwrap(), target: "search/production".parse().unwrap() };
-    let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
+    let found =
+        Finding { apart: [].into(), due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
     let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
     let text = world.reason("ada has asked for another owner");
     world.say("ada", Body::FindingAnswer(FindingAnswer { finding, seen: None, text, what: found.what })).unwrap();

@@ -239,7 +239,7 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change);
-        let unnamed = glass::rejected_by(state, change, now)?.into_iter().find(|by| !broken.overrides.contains(*by));
+        let unnamed = state.rejected_by(change, now)?.into_iter().find(|by| !broken.overrides.contains(*by));
         match unnamed {
             None => match freeze::unnamed_freeze(&state.governance, change, &broken.over_freezes, now) {
                 None => Ok(()),

@@ -118,7 +118,7 @@ fn is_told(
     let text = account.map(|account| format!("the file that says so is account {account}'s"));
     let text = text.map(|why| Reason { salt: random::nonce(), why }.to_blob()).transpose()?;
     let named = text.as_ref().map(countersign_ledger::Digest::of);
-    let finding = Finding { due: now.plus_secs(ANSWER_WITHIN_SECS), text: named, what, who };
+    let finding = Finding { apart: BTreeSet::new(), due: now.plus_secs(ANSWER_WITHIN_SECS), text: named, what, who };
     let blobs: Vec<Vec<u8>> = text.into_iter().collect();
     match desk.say(Body::Finding(finding), &blobs) {
         Ok(_) => Ok(true),
