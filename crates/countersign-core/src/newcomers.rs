@@ -92,8 +92,8 @@ pub(crate) fn beside(
     person: &ActorId,
     now: Time,
 ) -> Result<(), Refusal> {
-    let others = people.iter().filter(|other| **other != person);
-    others.map(|other| apart(governance, &[*other, person], now)).collect()
+    let mut others = people.iter().filter(|other| **other != person);
+    others.try_for_each(|other| apart(governance, &[*other, person], now))
 }
 
 /// Everybody who is not somebody else to these: newcomers whom one of them enrolled, and who enrolled one of them.

@@ -109,7 +109,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     if args.gate.is_none() && !others.is_empty() {
         anstream::eprintln!(
             "{}",
-            faint(&format!(
+            faint(format!(
                 "{} landed last, at gate {}; what landed at {} is rolled back with --gate",
                 last.change.short(),
                 last.gate,
