@@ -466,7 +466,9 @@ impl Snapshot {
             calendar,
             waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
             findings_overdue: findings::overdue(state, change, now)?,
-            schedule: ScheduleView::of(change),
+            schedule: change
+                .window()
+                .map(|window| ScheduleView { by: change.windows().map(|(by, _)| by.clone()).collect(), window }),
             expires_at: change.expires_at(governance.catalog.settings.expires_after_days),
         })
     }

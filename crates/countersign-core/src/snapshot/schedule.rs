@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{change::Change, ids::ActorId, statement::Window};
+use crate::{ids::ActorId, statement::Window};
 
 /// What is in all the windows that people signed for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +12,4 @@ use crate::{change::Change, ids::ActorId, statement::Window};
 pub struct ScheduleView {
     pub by: BTreeSet<ActorId>,
     pub window: Window,
-}
-
-impl ScheduleView {
-    pub fn of(change: &Change) -> Option<Self> {
-        Some(Self { by: change.windows().map(|(by, _)| by.clone()).collect(), window: change.window()? })
-    }
 }
