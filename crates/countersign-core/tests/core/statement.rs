@@ -463,7 +463,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     revocation-confirmation: person/grace person/ada person/linus
     key-rotation: governance person/grace
     recovery: governance person/grace person/linus
-    gate-registration: gate/shop-gate
+    gate-registration: gate/shop-gate target/checkout/production target/search/staging
     proposal: change/239f59ed55e737c77147cf55ad0c1b03
     revision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     approval: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -591,19 +591,19 @@ fn what_does_not_belong_is_refused_with_its_name() {
         refused(""),
     ];
     assert_snapshot!(said.join("\n"), @"
-    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `reviewed`, `revision`, `seen`, `targets` at line 1 column 295
+    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `reviewed`, `revision`, `seen`, `targets`, `within` at line 1 column 295
     malformed-statement: the approval statement is malformed: duplicate field `seen` at line 1 column 289
-    malformed-statement: the approval statement is malformed: missing field `seen` at line 1 column 320
+    malformed-statement: the approval statement is malformed: missing field `seen` at line 1 column 380
     malformed-statement: the approval statement is malformed: unknown variant `yes`, expected one of `none`, `shown`, `material`, `computed` at line 1 column 281
-    malformed-statement: the approval statement is malformed: `Ada` is not a valid person, workload or agent name: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 359
+    malformed-statement: the approval statement is malformed: `Ada` is not a valid person, workload or agent name: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 419
     malformed-statement: the approval statement is malformed: `CHANGE` is not a valid change id: 32 lower-case hexadecimal digits at line 1 column 52
     malformed-statement: the approval statement is malformed: `9f2c4e6a81d0` is not a valid change id: 32 lower-case hexadecimal digits at line 1 column 32
     malformed-statement: the approval statement is malformed: invalid value: integer `-2`, expected u32 at line 1 column 268
     malformed-statement: the approval statement is malformed: invalid value: integer `4294967296`, expected u32 at line 1 column 276
-    malformed-statement: the approval statement is malformed: invalid type: floating point `4.0`, expected u64 at line 1 column 458
+    malformed-statement: the approval statement is malformed: invalid type: floating point `4.0`, expected u64 at line 1 column 518
     malformed-statement: the approval statement is malformed: `checkout` is not a valid target: SYSTEM/ENVIRONMENT, for example `checkout/production` at line 1 column 308
-    malformed-statement: the approval statement is malformed: unknown field `headers`, expected `body` or `header` at line 1 column 348
-    malformed-statement: the approval statement is malformed: unknown field `role`, expected one of `by`, `checkpoint`, `epoch`, `log`, `nonce` at line 1 column 366
+    malformed-statement: the approval statement is malformed: unknown field `headers`, expected `body` or `header` at line 1 column 408
+    malformed-statement: the approval statement is malformed: unknown field `role`, expected one of `by`, `checkpoint`, `epoch`, `log`, `nonce` at line 1 column 426
     malformed-statement: `_type` is `https://in-toto.io/Statement/v0.1`, not `https://in-toto.io/Statement/v1`
     malformed-statement: the approval statement is malformed: `a tarball` is not a valid type of a subject: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 166
     malformed-statement: the payload is no in-toto Statement in JSON: invalid length 0, expected struct Read with 3 elements at line 1 column 2

@@ -59,7 +59,7 @@ fn a_backdated_statement_is_found() {
         let last = drafts.len() - 1;
         drafts[last].admitted_at = drafts[last].admitted_at.plus_secs(-1_800);
     });
-    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 76: leaf 76: it was admitted before the leaf that it follows");
+    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 82: leaf 82: it was admitted before the leaf that it follows");
     // To where it would fit by its time: its signer had seen what came after.
     let evidence = world.resealed(|drafts| {
         let mut last = drafts.pop().unwrap();
@@ -69,7 +69,7 @@ fn a_backdated_statement_is_found() {
     assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 3: leaf 3: it names a checkpoint that was not there yet");
     // And nothing comes from the future.
     let report = verify(&world.trust, &world.evidence(), world.now.plus_secs(-3_600));
-    assert_snapshot!(broken(&report), @"statements at 75: leaf 75: by its time, 2026-04-02T01:00:00Z, this machine's clock is 1 h behind the log's");
+    assert_snapshot!(broken(&report), @"statements at 81: leaf 81: by its time, 2026-04-02T01:00:00Z, this machine's clock is 1 h behind the log's");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_time_moved_by_the_log_is_found_by_who_signed_later() {
 fn a_repeated_statement_is_found() {
     let world = lively();
     let evidence = world.resealed(|drafts| drafts.push(drafts[position(drafts, "approval", 0)].clone()));
-    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 75: leaf 75: the same statement is there a second time");
+    assert_snapshot!(broken(&check(&world, &evidence)), @"statements at 81: leaf 81: the same statement is there a second time");
 }
 
 #[test]

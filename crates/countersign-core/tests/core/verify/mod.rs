@@ -322,7 +322,7 @@ fn a_copy_that_does_not_reach_the_pinned_checkpoint_is_refused() {
     world.propose("linus", "search/production");
     let newer = world.evidence();
     let pinned = |note: &str| Trust { checkpoint: Some(note.to_owned()), ..world.trust.clone() };
-    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 75 leaves, and the trust file pins a checkpoint of 76: this is an older copy, or the log went back");
+    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 81 leaves, and the trust file pins a checkpoint of 82: this is an older copy, or the log went back");
     assert!(verify(&pinned(&older.checkpoint), &newer, world.now).holds());
     let size = older.leaves.len() as u64;
     let other = Checkpoint { origin: ORIGIN.to_owned(), size, root: Hash::leaf(b"another") };
@@ -350,7 +350,7 @@ fn another_log_key_or_origin_or_genesis_is_not_the_pinned_one() {
 fn an_empty_or_cut_off_copy_is_broken() {
     let world = lively();
     let empty = Evidence { checkpoint: world.checkpoint(), ..Evidence::default() };
-    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 75 is missing");
+    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 81 is missing");
     assert!(!check(&world, &Evidence::default()).holds());
     let mut cut = world.evidence();
     let (last, _) = cut.leaves.pop_last().unwrap();
