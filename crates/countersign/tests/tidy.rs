@@ -608,6 +608,13 @@ fn every_attack_has_a_test_or_says_that_it_has_none() {
     assert_eq!(unproved(table, &known), ["b: there is no test `gone`", "c: neither a test nor `not yet`"]);
 }
 
+/// Nobody reads more than that at three in the morning: what is good to know besides stands elsewhere.
+#[test]
+fn emergencies_are_told_in_400_words() {
+    let words = text("docs/emergencies.md").split_whitespace().count();
+    assert!(words <= 400, "docs/emergencies.md has {words} words; docs/recovery.md takes the rest");
+}
+
 // The reference pages say what the code says.
 
 fn unsaid<'a>(page: &str, markdown: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {

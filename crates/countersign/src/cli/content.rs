@@ -9,7 +9,7 @@ use std::{
 
 use countersign_core::{
     facts::{FactsError, GitFacts, Identities, NoBase, Range, TouchedPath, facts, single_base},
-    ids::{Nonce, Oid, RepositoryId},
+    ids::{InvalidId, Nonce, Oid, RepositoryId},
     subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
@@ -143,23 +143,22 @@ impl Content {
         if let Some(name) = &self.repository {
             return Ok(name.clone());
         }
-        let config = |key: &str| crate::signer::git_config_in(path, &["--get", key]);
-        let named = config("countersign.repository").or_else(|| {
-            let url = config("remote.origin.url")?;
-            Some(last_part(&url))
-        });
-        let name = match named {
-            Some(name) => name,
-            None => {
-                let full = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-                last_part(&full.to_string_lossy())
-            }
-        };
-        name.parse().map_err(|e| {
+        name_of_clone(path).map_err(|e| {
             CliError::new("repository-name", format!("the repository has no name that the gate could know: {e}"))
                 .hint("pass --repository NAME, the name that `countersign gate install` was given")
         })
     }
+}
+
+/// What the gate of a clone's repository calls it, where nobody says another name: `countersign.repository`, else as its origin is called.
+pub fn name_of_clone(path: &Path) -> Result<RepositoryId, InvalidId> {
+    let config = |key: &str| crate::signer::git_config_in(path, &["--get", key]);
+    let named = config("countersign.repository").or_else(|| Some(last_part(&config("remote.origin.url")?)));
+    let name = named.unwrap_or_else(|| {
+        let full = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        last_part(&full.to_string_lossy())
+    });
+    name.parse()
 }
 
 fn last_part(address: &str) -> String {

@@ -125,29 +125,30 @@ pub fn asked(
             let is_meant =
                 |id: &GateId, record: &GateRecord| gate.map_or_else(|| guards(record), |wanted| wanted == id);
             let names = || output::list(known.keys().map(GateId::as_str));
-            let (gate, record) =
-                match known.iter().filter(|(id, record)| is_meant(id, record)).collect::<Vec<_>>().as_slice() {
-                    [one] => *one,
-                    [] if gate.is_none() && !known.is_empty() => {
-                        return Err(CliError::new(
-                            "no-gate",
-                            format!("no gate of repository {repository} guards all of {}", output::joined(targets)),
-                        )
+            let meant: Vec<_> = known.iter().filter(|(id, record)| is_meant(id, record)).collect();
+            let (gate, record) = match meant.as_slice() {
+                [one] => *one,
+                [] if gate.is_none() && !known.is_empty() => {
+                    return Err(CliError::new(
+                        "no-gate",
+                        format!("no gate of repository {repository} guards all of {}", output::joined(targets)),
+                    )
+                    .hint(format!("{repository} is guarded by {}", names())));
+                }
+                [] if !known.is_empty() => {
+                    return Err(CliError::usage("no gate of that name guards the repository")
                         .hint(format!("{repository} is guarded by {}", names())));
-                    }
-                    [] if !known.is_empty() => {
-                        return Err(CliError::usage("no gate of that name guards the repository")
-                            .hint(format!("{repository} is guarded by {}", names())));
-                    }
-                    [] => {
-                        return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
-                            .hint("install one: countersign gate install REPO …"));
-                    }
-                    [..] => {
-                        return Err(CliError::usage(format!("{repository} is guarded by {}", names()))
-                            .hint("choose one with --gate"));
-                    }
-                };
+                }
+                [] => {
+                    return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
+                        .hint("install one: countersign gate install REPO …"));
+                }
+                [several @ ..] => {
+                    let several = output::list(several.iter().map(|(id, _)| id.as_str()));
+                    return Err(CliError::usage(format!("{several} guard {repository} and all of its targets"))
+                        .hint("choose one with --gate"));
+                }
+            };
             let transition = Transition::Git(GitTransition {
                 repository: repository.clone(),
                 reference: branch.clone(),

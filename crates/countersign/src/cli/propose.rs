@@ -246,7 +246,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     };
     let Some(id) = &receipt.change else { return submit::said(global, &session, &receipt, done) };
     let reading = session.read(&ChangePrefix::from(id))?;
-    let (view, ask) = (reading.view()?, reviewers::beside(&session.log, &reading));
+    let ask = reviewers::beside(&session.log, &reading, show::others(&session.log, &reading));
+    let view = reading.view()?;
     match global.format {
         Format::Json => output::json(&show::with(&view, None, &ask)?)?,
         Format::Text => {
@@ -305,7 +306,7 @@ fn takes_back(client: &Client, computed: &Computed, targets: &BTreeSet<Target>) 
     let target = targets.first()?;
     let landed = client.landed(target).ok()?.landed;
     let last = landed.first()?;
-    let before = landed.iter().skip(1).find(|landed| !landed.failed)?;
+    let before = landed.iter().skip(1).find(|landed| landed.gate == last.gate && !landed.failed)?;
     let name = target.to_string();
     let changes = client.changes(&[("target", &name), ("limit", MAX_LOOKED_AT)]).ok()?.changes;
     let line = |id: &ChangeId| changes.iter().find(|line| line.id == *id && line.targets == *targets);

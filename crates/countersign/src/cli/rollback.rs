@@ -27,7 +27,7 @@ use countersign_ledger::Digest;
 
 use super::{
     Global, apply,
-    content::{Computed, extract_facts},
+    content::{Computed, extract_facts, name_of_clone},
     error::{CliError, Exit},
     material,
     output::{self, Format, faint, good, joined, printable, warn},
@@ -65,7 +65,7 @@ pub struct Args {
     /// The change whose state is meant: it has to be the one that ran immediately before.
     #[arg(long, value_name = "CHANGE")]
     to: Option<ChangePrefix>,
-    /// The gate through which it goes, where more than one leads to the target: that of what landed last, unless another is named.
+    /// The gate through which it goes, where more than one leads to the target and not just one of them guards this clone's repository.
     #[arg(long, value_name = "GATE")]
     gate: Option<GateId>,
     /// Why, in a sentence.
@@ -95,7 +95,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let landed = landed(&session, &args.target)?;
     let target = &args.target;
     let all: BTreeSet<GateId> = landed.landed.iter().map(|line| line.gate.clone()).collect();
-    let landed = through(landed, args.gate.as_ref());
+    let gate = match &args.gate {
+        Some(gate) => Some(gate.clone()),
+        None => meant(&session, &args, &all)?,
+    };
+    let landed = through(landed, gate.as_ref());
     let Some(last) = landed.landed.first() else {
         let at = args.gate.as_ref().map(|gate| format!(" at gate {gate}")).unwrap_or_default();
         return Err(no_rollback(format!("the log knows of nothing that landed on {target}{at}")).hint(
@@ -105,18 +109,6 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             },
         ));
     };
-    let others: BTreeSet<&GateId> = all.iter().filter(|gate| **gate != last.gate).collect();
-    if args.gate.is_none() && !others.is_empty() {
-        anstream::eprintln!(
-            "{}",
-            faint(format!(
-                "{} landed last, at gate {}; what landed at {} is rolled back with --gate",
-                last.change.short(),
-                last.gate,
-                joined(&others)
-            ))
-        );
-    }
     let undone = session.read(&ChangePrefix::from(&last.change))?;
     let before = landed.landed.iter().skip(1).find(|landed| !landed.failed);
     let plan = Plan { args: &args, session: &session, landed: &landed, undone: &undone, before };
@@ -144,15 +136,36 @@ fn landed(session: &Session, target: &Target) -> Result<TargetLanded, CliError> 
     Ok(client.landed(target)?)
 }
 
-/// What landed through one gate: the one that is named, else that of what landed last.
-fn through(landed: TargetLanded, gate: Option<&GateId>) -> TargetLanded {
-    let gate = gate.or_else(|| Some(&landed.landed.first()?.gate)).cloned();
-    let TargetLanded { target, landed, rolled_back } = landed;
-    TargetLanded {
-        target,
-        landed: landed.into_iter().filter(|line| Some(&line.gate) == gate.as_ref()).collect(),
-        rolled_back,
+/// The gate that is meant where nobody names one: the only one, or the only one of the clone's repository. What landed last is not asked:
+/// a gate of somebody else's could have said that.
+fn meant(session: &Session, args: &Args, all: &BTreeSet<GateId>) -> Result<Option<GateId>, CliError> {
+    if all.len() < 2 {
+        return Ok(all.first().cloned());
     }
+    let of_clone = name_of_clone(&args.git).ok();
+    let mut here = Vec::new();
+    for gate in all {
+        // Who runs a command has no repository.
+        if gate.is_its_runners() || Some(session.log.client.gate(gate)?.repository) == of_clone {
+            here.push(gate);
+        }
+    }
+    match here.as_slice() {
+        [one] => Ok(Some((*one).clone())),
+        [..] => Err(CliError::usage(format!(
+            "something landed on {} at {}",
+            args.target,
+            output::list(all.iter().map(GateId::as_str))
+        ))
+        .hint("say which of it is taken back: --gate NAME")),
+    }
+}
+
+/// What landed through one gate.
+fn through(landed: TargetLanded, gate: Option<&GateId>) -> TargetLanded {
+    let TargetLanded { target, landed, rolled_back } = landed;
+    let landed = landed.into_iter().filter(|line| Some(&line.gate) == gate).collect();
+    TargetLanded { target, landed, rolled_back }
 }
 
 fn no_rollback(why: String) -> CliError {

@@ -240,6 +240,39 @@ fn a_rollback_whose_command_fails_counts_and_is_looked_at() {
     assert!(other.stderr.contains("by another command"), "{other}");
 }
 
+/// What landed last on the target came through the gate of another repository, whose owner could have put anything there: the command
+/// takes back what landed in the repository of the clone, and outside of both it asks.
+#[test]
+fn the_gate_of_the_clones_repository_is_meant() {
+    let (world, good, bad) = burning(&[]);
+    let clone =
+        |words: &[&str]| assert!(world.stage.command("git").args(words).status().unwrap().success(), "{words:?}");
+    clone(&["clone", "--quiet", "--bare", "shop.git", "other.git"]);
+    let installed = world.stage.run(&format!(
+        "--url {} --key alice gate install other.git --name other-git --repository other --trust home/trust.json --branch main \
+         --map **=checkout/production",
+        world.server().url
+    ));
+    assert_eq!(installed.status, 0, "{installed}");
+    world.edit("elsewhere", "checkout/elsewhere", "1\n");
+    let mut args = vec!["propose", "--kind", "code", "--title", "Elsewhere", "--git", "work", "--repository", "other"];
+    args.extend(["--branch", "main", "--range", "origin/main..HEAD", "--target", "checkout/production"]);
+    args.extend(["--why", "it lives there from now on, in a file", "--risk", "nobody reads it, and it costs a place"]);
+    args.extend(["--rollback", "git revert, then deploy again", "--tests", "load test 4711 in staging"]);
+    let elsewhere = world.say("alice", &args).done()["id"].as_str().unwrap().to_owned();
+    world.approve("bob", &elsewhere);
+    let other = world.stage.path("other.git").display().to_string();
+    world.git(&["push", "--quiet", &other, "HEAD:main"]);
+    world.settle();
+    assert_eq!(world.state(&elsewhere), "applied");
+    let asked = world.say("carol", &["rollback", "checkout/production", "--git", "home"]);
+    asked.is_refused(2, "usage");
+    assert!(asked.stderr.contains("other-git and shop-git") && asked.stderr.contains("--gate"), "{asked}");
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    let done = roll_back(&world, "carol", &[]).done();
+    assert_eq!((&done["restores"], &done["undoes"]), (&Value::from(good), &Value::from(bad)));
+}
+
 /// A captured server that withholds how the last push ended would have what landed before it taken back, by one signature.
 #[test]
 fn a_rollback_past_a_landing_that_the_log_withholds_is_refused_by_the_gates_own_journal() {
