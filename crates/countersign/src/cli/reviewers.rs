@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::explain::{Past, Reviewer};
+use countersign_core::{
+    explain::{Past, Reviewer},
+    presence::Presence,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -27,7 +30,8 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let log = global.log()?;
     let reading = log.read(&args.change, clock::now())?;
-    let found = found(&log, &reading)?;
+    let now = clock::now();
+    let found = found(&log, &reading, log.standing(None, now)?.presence(now))?;
     match global.format {
         Format::Json => output::json(&json!({ "change": reading.change().id, "reviewers": to_json(&found) }))?,
         Format::Text if found.is_empty() => anstream::println!(
@@ -39,9 +43,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn found(log: &KnownLog, reading: &Reading) -> Result<Vec<Reviewer>, CliError> {
-    let now = clock::now();
-    let presence = log.standing(None, now)?.presence(now);
+fn found(log: &KnownLog, reading: &Reading, presence: Presence) -> Result<Vec<Reviewer>, CliError> {
     let told = log.client.familiar(&reading.change().id)?.people.into_iter();
     let past = told.map(|(person, line)| {
         (person, Past { approved: line.approved, made: line.made, files: line.files, open: line.open })
@@ -50,11 +52,11 @@ fn found(log: &KnownLog, reading: &Reading) -> Result<Vec<Reviewer>, CliError> {
     Ok(reading.clone().with_presence(presence).reviewers(&past)?)
 }
 
-/// The same beside how a change stands: where the server tells of nobody who was here before, the to-do list names whoever could.
-pub fn beside(log: &KnownLog, reading: &Reading) -> Vec<Reviewer> {
+/// The same beside how a change stands, with how people stand who have not spoken about it: where the server tells of nobody who was here before, the to-do list names whoever could.
+pub fn beside(log: &KnownLog, reading: &Reading, presence: Presence) -> Vec<Reviewer> {
     let known = |one: &Reviewer| one.past.approved > 0 || one.past.made > 0;
     match reading.change().status.is_open() {
-        true => found(log, reading).ok().filter(|found| found.iter().any(known)).unwrap_or_default(),
+        true => found(log, reading, presence).ok().filter(|found| found.iter().any(known)).unwrap_or_default(),
         false => Vec::new(),
     }
 }

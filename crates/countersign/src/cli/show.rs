@@ -129,16 +129,17 @@ fn unnamed(text: &str, id: &ChangeId, by: &str) -> String {
 }
 
 /// How people stand who have not spoken about it. What cannot be learned of them is left out; what the change says is not.
-fn others(log: &KnownLog, reading: &Reading) -> Presence {
+pub(super) fn others(log: &KnownLog, reading: &Reading) -> Presence {
     let now = clock::now();
     let known = |()| log.standing(None, now).map(|state| state.presence(now)).ok();
     reading.change().status.is_open().then_some(()).and_then(known).unwrap_or_default()
 }
 
 fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
-    let view = reading.clone().with_presence(others(log, reading)).view()?;
+    let presence = others(log, reading);
+    let view = reading.clone().with_presence(presence.clone()).view()?;
     let meaning = Meaning::of_change(log, reading)?;
-    let ask = reviewers::beside(log, reading);
+    let ask = reviewers::beside(log, reading, presence);
     match global.format {
         Format::Json => output::json(&with(&view, meaning.as_ref(), &ask)?)?,
         Format::Text => {
