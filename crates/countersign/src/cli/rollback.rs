@@ -65,7 +65,7 @@ pub struct Args {
     /// The change whose state is meant: it has to be the one that ran immediately before.
     #[arg(long, value_name = "CHANGE")]
     to: Option<ChangePrefix>,
-    /// The gate through which it goes, where more than one leads to the target and not just one of them guards this clone's repository.
+    /// The gate through which it goes; without it that of what landed last by a command or in this clone's repository.
     #[arg(long, value_name = "GATE")]
     gate: Option<GateId>,
     /// Why, in a sentence.
@@ -97,7 +97,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let all: BTreeSet<GateId> = landed.landed.iter().map(|line| line.gate.clone()).collect();
     let gate = match &args.gate {
         Some(gate) => Some(gate.clone()),
-        None => meant(&session, &args, &all)?,
+        None => meant(&session, &args, &landed)?,
     };
     let landed = through(landed, gate.as_ref());
     let Some(last) = landed.landed.first() else {
@@ -136,29 +136,33 @@ fn landed(session: &Session, target: &Target) -> Result<TargetLanded, CliError> 
     Ok(client.landed(target)?)
 }
 
-/// The gate that is meant where nobody names one: the only one, or the only one of the clone's repository. What landed last is not asked:
-/// a gate of somebody else's could have said that.
-fn meant(session: &Session, args: &Args, all: &BTreeSet<GateId>) -> Result<Option<GateId>, CliError> {
-    if all.len() < 2 {
-        return Ok(all.first().cloned());
+/// The gate that is meant where nobody names one: that of what landed last by a command or in the clone's repository. What landed
+/// elsewhere does not count: a gate of somebody else's could have said that.
+fn meant(session: &Session, args: &Args, landed: &TargetLanded) -> Result<Option<GateId>, CliError> {
+    let gates: BTreeSet<&GateId> = landed.landed.iter().map(|line| &line.gate).collect();
+    if gates.len() < 2 {
+        return Ok(gates.first().map(|gate| (*gate).clone()));
     }
     let of_clone = name_of_clone(&args.git).ok();
-    let mut here = Vec::new();
-    for gate in all {
-        // Who runs a command has no repository.
+    let mut here = BTreeSet::new();
+    for gate in &gates {
         if gate.is_its_runners() || Some(session.log.client.gate(gate)?.repository) == of_clone {
-            here.push(gate);
+            here.insert(*gate);
         }
     }
-    match here.as_slice() {
-        [one] => Ok(Some((*one).clone())),
-        [..] => Err(CliError::usage(format!(
-            "something landed on {} at {}",
-            args.target,
-            output::list(all.iter().map(GateId::as_str))
-        ))
-        .hint("say which of it is taken back: --gate NAME")),
-    }
+    let Some(last) = landed.landed.iter().find(|line| here.contains(&line.gate)) else {
+        let gates = output::list(gates.iter().map(|gate| gate.as_str()));
+        return Err(CliError::usage(format!("something landed on {} at {gates}, in other repositories", args.target))
+            .hint("go to a clone of the one that is meant (--git REPO), or name the gate: --gate NAME"));
+    };
+    let others = gates.into_iter().filter(|gate| **gate != last.gate).map(GateId::as_str);
+    let (short, gate) = (last.change.short(), &last.gate);
+    let others = output::list(others);
+    anstream::eprintln!(
+        "{}",
+        faint(format!("{short} landed last, at gate {gate}; what landed at {others} is rolled back with --gate"))
+    );
+    Ok(Some(last.gate.clone()))
 }
 
 /// What landed through one gate.
