@@ -143,7 +143,7 @@ pub fn asked(
                     return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
                         .hint("install one: countersign gate install REPO …"));
                 }
-                [several @ ..] => {
+                several => {
                     let several = output::list(several.iter().map(|(id, _)| id.as_str()));
                     return Err(CliError::usage(format!("{several} guard {repository} and all of its targets"))
                         .hint("choose one with --gate"));
