@@ -127,6 +127,9 @@ impl Drop for Server {
         // Nobody listens any more where it has stopped by itself.
         let _ = self.stop.take().map(|stop| stop.send(()));
         if let Some(runtime) = self.runtime.take() {
+            // As a server does that ends. Connections that are let go at once leave SQLite's log behind, as each sees the other there.
+            let closing = async { tokio::time::timeout(Duration::from_secs(5), self.engine.store().close()).await };
+            drop(runtime.block_on(closing));
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
     }
