@@ -10,6 +10,7 @@ use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, 
 
 use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
+    approving,
     change::{Admitted, Aside, Change, Found},
     frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
@@ -19,7 +20,7 @@ use crate::{
     state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, GateRegistration, Holder, LocalPermit, Matter,
-        PermitGrant, Statement, gate_stream, governance_stream, person_stream, target_stream,
+        PermitGrant, Side, Statement, gate_stream, governance_stream, person_stream, target_stream,
     },
 };
 
@@ -236,6 +237,9 @@ impl State {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
                 self.take_landing(admitted)?;
+                if let Body::OutcomeReport(report) = &admitted.statement.body {
+                    self.tally(report, admitted.at)?;
+                }
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let alone = self.decided_alone(admitted)?;
                 let governance = Arc::clone(&self.governance);
@@ -277,7 +281,7 @@ impl State {
                     answered: None,
                 };
                 self.put_finding(FindingId::of_finding(&admitted.payload), record);
-                self.open_finding(finding, &admitted.payload);
+                self.open_finding(finding, &admitted.payload, admitted.at);
             }
             Body::FindingAnswer(said) => {
                 self.answer_finding(said);
@@ -335,7 +339,7 @@ impl State {
                     gate.targets.iter().filter(|target| self.has_stream(target)).cloned().collect();
                 self.know_guards(gate, |target| known.contains(target));
             }
-            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
+            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload, at),
             Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }
@@ -384,7 +388,7 @@ impl State {
     }
 
     /// Whom or what it is on remembers that it is open.
-    fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
+    fn open_finding(&mut self, finding: &Finding, payload: &Digest, at: Time) {
         let opened = OpenFinding {
             id: FindingId::of_finding(payload),
             matter: finding.what.same(),
@@ -402,6 +406,11 @@ impl State {
                 }
             }
             Matter::DrillOverdue { target } => self.know_overdue(target),
+            Matter::ApprovesEachOther { first: Side { by, .. }, .. } | Matter::CarriesAThird { by, .. } => {
+                let found = &mut self.person_mut(by).approving;
+                found.retain(|_, found| approving::is_recent(*found, at));
+                found.insert(finding.what.same(), at);
+            }
             Matter::LandedAlone { change, targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
             }

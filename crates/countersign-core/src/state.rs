@@ -17,6 +17,7 @@ mod gate;
 pub use self::gate::GateRecord;
 use crate::{
     absence::{self, AwayRecord},
+    approving::Tally,
     catalog::Actor,
     change::{Aside, Change, Revision, is_set_aside},
     delegation::DelegationRecord,
@@ -52,6 +53,9 @@ pub struct PersonRecord {
     pub gave: Vec<DelegationRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub received: Vec<DelegationRecord>,
+    /// What stood out of how they approve, and when that was found: see [`Matter::same`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approving: BTreeMap<Digest, Time>,
 }
 
 impl PersonRecord {
@@ -191,6 +195,9 @@ pub struct TargetRecord {
     /// The gates that were ever registered for it; what each guards by now, its own stream says.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub guards: BTreeSet<GateId>,
+    /// Who approved whose changes that landed lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approving: Vec<Tally>,
 }
 
 impl TargetRecord {
@@ -207,6 +214,7 @@ impl TargetRecord {
         },
         drilled: None,
         guards: BTreeSet::new(),
+        approving: Vec::new(),
     };
 }
 

@@ -7,6 +7,7 @@ use countersign_ledger::Time;
 
 use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
 use crate::{
+    approving,
     escalation::escalated,
     governance::Signer,
     ids::{GateId, Target},
@@ -112,6 +113,10 @@ pub(super) fn answer(
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
+        what @ (Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. }) if what.actors().contains(&by) => Err(
+            Refusal::forbidden("your-own-act", format!("it is about how {by} approves, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")),
+        ),
         _ if found.apart.contains(&by) => {
             Err(Refusal::forbidden("your-own-act", format!("{by} had a hand in it, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
@@ -144,7 +149,14 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         Matter::GlassBroken { by, .. } if !finding.who.is_disjoint(by) => {
             return Err(Refusal::forbidden("your-own-act", "who broke the glass does not look at it themselves"));
         }
+        what @ (Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. })
+            if what.actors().iter().any(|person| finding.who.contains(*person)) =>
+        {
+            return Err(Refusal::forbidden("your-own-act", "how somebody approves they do not look at themselves"));
+        }
         Matter::AfterReview { .. }
+        | Matter::ApprovesEachOther { .. }
+        | Matter::CarriesAThird { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
         | Matter::DrillOverdue { .. }
@@ -208,6 +220,10 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                 true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
                 false => Ok(()),
             }
+        }
+        Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. } => {
+            server(authenticated)?;
+            approving::bears_out(state, matter, now)
         }
         Matter::DrillOverdue { target } => {
             server(authenticated)?;

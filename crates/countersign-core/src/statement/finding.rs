@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Holder, Seen, gate_stream, person_stream, target_stream};
 use crate::{
-    ids::{ActorId, ChangeId, FindingId, GateId, Oid, RuleId, Target},
+    approving::WEEKS,
+    ids::{ActorId, ChangeId, FindingId, GateId, GroupId, Oid, RuleId, Target},
     refusal::Refusal,
 };
 
@@ -54,6 +55,8 @@ pub enum Matter {
         restores: ChangeId,
         targets: BTreeSet<Target>,
     },
+    /// Two people approve each other: each of them over half of what the other had a hand in.
+    ApprovesEachOther { first: Side, second: Side, targets: BTreeSet<Target> },
     /// A protected branch stands where no permit put it: the gate was gone round.
     BranchMoved {
         branch: String,
@@ -65,6 +68,16 @@ pub enum Matter {
         /// Absent where the branch is gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Oid>,
+    },
+    /// One person gave over a third of the approvals by which something landed on a group's targets.
+    CarriesAThird {
+        by: ActorId,
+        given: u32,
+        /// Of so many.
+        of: u32,
+        targets: BTreeSet<Target>,
+        /// Who owns them.
+        unit: GroupId,
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
     GlassBroken {
@@ -111,12 +124,24 @@ pub enum Matter {
     },
 }
 
+/// How much of what another had a hand in somebody approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    pub approved: u32,
+    pub by: ActorId,
+    /// Of so many changes that the other had a hand in.
+    pub of: u32,
+}
+
 impl Matter {
     /// As it is spelled in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::AfterReview { .. } => "after-review",
+            Self::ApprovesEachOther { .. } => "approves-each-other",
             Self::BranchMoved { .. } => "branch-moved",
+            Self::CarriesAThird { .. } => "carries-a-third",
             Self::GlassBroken { .. } => "glass-broken",
             Self::DrillOverdue { .. } => "drill-overdue",
             Self::LandedAlone { .. } => "landed-alone",
@@ -134,6 +159,10 @@ impl Matter {
             Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
                 format!("{} {change}", self.kind())
             }
+            Self::ApprovesEachOther { first, second, targets: _ } => {
+                format!("{} {} {}", self.kind(), first.by, second.by)
+            }
+            Self::CarriesAThird { by, unit, .. } => format!("{} {by} {unit}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -153,7 +182,9 @@ impl Matter {
         match self {
             Self::AfterReview { .. } | Self::GlassBroken { .. } => Share::Always,
             Self::LandedAlone { gate, .. } => Share::Gate(gate.clone()),
-            Self::BranchMoved { .. }
+            Self::ApprovesEachOther { .. }
+            | Self::BranchMoved { .. }
+            | Self::CarriesAThird { .. }
             | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
             | Self::NobodyCan { .. }
@@ -172,7 +203,9 @@ impl Matter {
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
                 Concerned::Target(target)
             }
-            Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+            Self::ApprovesEachOther { first: Side { by, .. }, .. }
+            | Self::CarriesAThird { by, .. }
+            | Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
         }
     }
 
@@ -193,6 +226,10 @@ impl Matter {
                 vec![target_stream(target)?]
             }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
+            Self::ApprovesEachOther { .. } | Self::CarriesAThird { .. } => {
+                let people = self.actors().into_iter().map(person_stream);
+                people.chain(self.targets().into_iter().map(target_stream)).collect::<Result<_, _>>()?
+            }
         })
     }
 
@@ -202,8 +239,10 @@ impl Matter {
             Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
                 Some(change)
             }
-            Self::DrillOverdue { .. }
+            Self::ApprovesEachOther { .. }
             | Self::BranchMoved { .. }
+            | Self::CarriesAThird { .. }
+            | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
             | Self::NobodyCan { .. }
             | Self::RuleSwitched { .. }
@@ -215,8 +254,10 @@ impl Matter {
     pub fn targets(&self) -> BTreeSet<&Target> {
         match self {
             Self::AfterReview { targets, .. }
+            | Self::ApprovesEachOther { targets, .. }
             | Self::GlassBroken { targets, .. }
             | Self::BranchMoved { targets, .. }
+            | Self::CarriesAThird { targets, .. }
             | Self::LandedAlone { targets, .. }
             | Self::GateMode { targets, .. } => targets.iter().collect(),
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
@@ -229,7 +270,8 @@ impl Matter {
     /// Those whose own act it is: they do not answer for it themselves.
     pub fn actors(&self) -> BTreeSet<&ActorId> {
         match self {
-            Self::AfterReview { by, .. } => BTreeSet::from([by]),
+            Self::AfterReview { by, .. } | Self::CarriesAThird { by, .. } => BTreeSet::from([by]),
+            Self::ApprovesEachOther { first, second, .. } => BTreeSet::from([&first.by, &second.by]),
             Self::GlassBroken { by, .. } => by.iter().collect(),
             Self::LandedAlone { .. }
             | Self::DrillOverdue { .. }
@@ -260,6 +302,10 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
+            Self::ApprovesEachOther { targets, .. } | Self::CarriesAThird { targets, .. } => {
+                let people = self.actors().into_iter().map(|person| format!("person/{person}"));
+                people.chain(targets.iter().map(|target| format!("target/{target}"))).collect()
+            }
             Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
                 vec![format!("rule/{rule}"), format!("target/{target}")]
@@ -284,6 +330,21 @@ impl Matter {
                     "{by} rolled {targets} back to {restores} by {change} alone, and somebody else looks at it afterwards"
                 )
             }
+            Self::ApprovesEachOther { first, second, targets } => format!(
+                "in {WEEKS} weeks {} approved {} of {} changes on {} that {} had a hand in, and {} {} of {} the other way round",
+                first.by,
+                first.approved,
+                first.of,
+                joined(targets),
+                second.by,
+                second.by,
+                second.approved,
+                second.of
+            ),
+            Self::CarriesAThird { by, given, of, targets, unit } => format!(
+                "in {WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
+                joined(targets)
+            ),
             Self::BranchMoved { branch, from, gate, to, .. } => {
                 let to = to.as_ref().map_or("nowhere", Oid::short);
                 let from = from.short();
@@ -338,6 +399,10 @@ impl Matter {
             }
         }
     }
+}
+
+fn joined(targets: &BTreeSet<Target>) -> String {
+    targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Whom or what a finding is on.

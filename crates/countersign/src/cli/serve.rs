@@ -157,10 +157,7 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     }
     loop {
         let raised = tokio::select! {
-            _ = due.tick() => match engine.raise_unconfirmed().await {
-                Ok(unconfirmed) => engine.raise_overdue_drills().await.map(|overdue| overdue + unconfirmed),
-                Err(error) => Err(error),
-            },
+            _ = due.tick() => by_the_clock(&engine).await,
             () = engine.governance_moved() => {
                 if let Err(error) = settle(&engine, &home).await {
                     tracing::warn!(%error, "which keys are in force could not be written down; they are when the server starts next");
@@ -177,6 +174,13 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
             Err(error) => tracing::warn!(%error, "what somebody has to answer could not be looked for"),
         }
     }
+}
+
+/// What there is to find though nobody says anything.
+async fn by_the_clock(engine: &Engine) -> Result<usize, EngineError> {
+    let unconfirmed = engine.raise_unconfirmed().await?;
+    let overdue = engine.raise_overdue_drills().await?;
+    Ok(unconfirmed + overdue + engine.raise_shares().await?)
 }
 
 /// Other keys may have come in the place of the server's.

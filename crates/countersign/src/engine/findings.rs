@@ -331,7 +331,9 @@ impl Engine {
                 Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
                     AFTER_REVIEW_SECS
                 }
-                Matter::BranchMoved { .. }
+                Matter::ApprovesEachOther { .. }
+                | Matter::BranchMoved { .. }
+                | Matter::CarriesAThird { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }
                 | Matter::DrillOverdue { .. }

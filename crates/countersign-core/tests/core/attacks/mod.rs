@@ -4,6 +4,7 @@ mod absence;
 mod after;
 mod applier;
 mod approvals;
+mod approving;
 mod authority;
 mod calendars;
 mod delegations;

@@ -1,5 +1,7 @@
 //! Findings of every matter.
 
+use countersign_core::statement::Side;
+
 use super::*;
 
 /// A finding of every matter.
@@ -29,6 +31,18 @@ pub fn matters() -> Vec<Statement> {
             change: change(),
             over: BTreeSet::from([id("mallory")]),
             targets: targets(&["checkout/production"]),
+        }),
+        of(Matter::ApprovesEachOther {
+            first: Side { approved: 23, by: id("grace"), of: 30 },
+            second: Side { approved: 25, by: id("linus"), of: 31 },
+            targets: targets(&["checkout/production", "search/staging"]),
+        }),
+        of(Matter::CarriesAThird {
+            by: id("grace"),
+            given: 21,
+            of: 60,
+            targets: targets(&["checkout/production"]),
+            unit: "payments".parse().unwrap(),
         }),
         of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
         of(Matter::LandedAlone {

@@ -106,6 +106,8 @@ fn is_told(
     let targets = match &what {
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
+        | Matter::ApprovesEachOther { .. }
+        | Matter::CarriesAThird { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
         | Matter::DrillOverdue { .. }
