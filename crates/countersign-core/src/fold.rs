@@ -27,9 +27,11 @@ use crate::{
 mod absence;
 mod found;
 mod landing;
+mod recovered;
 mod rejections;
 
 pub use self::found::found;
+use self::recovered::recoverers;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -132,8 +134,7 @@ impl State {
             }
             Body::Recovery(recovery) => {
                 let mut recovered = self.governance.recovered(recovery)?;
-                let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
-                let by: BTreeSet<ActorId> = by.map(|actor| actor.id).collect();
+                let by = recoverers(&self.governance, &entry.signed);
                 for of in recovery.keys.keys() {
                     let others = by.iter().filter(|by| *by != of).cloned().collect();
                     recovered.given_a_key(of, others, entry.leaf.admitted_at);
@@ -154,6 +155,10 @@ impl State {
             found: weighed.as_ref().unwrap_or(found),
         };
         self.follow(&entry.leaf, entry.hash)?;
+        if let Body::Recovery(recovery) = &statement.body {
+            let by = recoverers(&self.governance, &entry.signed);
+            self.know_recovery(recovery, &by, (entry.signed.payload(), at));
+        }
         if let Some(governance) = published {
             self.governance = Arc::new(governance);
         }
@@ -362,6 +367,10 @@ impl State {
         Ok(match matter.of() {
             Concerned::Gate(gate) => self.knows(&gate_stream(gate.as_str())?),
             Concerned::Person(person) => self.knows(&person_stream(person)?),
+            Concerned::People(people) => match people.first() {
+                Some(person) => self.knows(&person_stream(person)?),
+                None => false,
+            },
             Concerned::Target(target) => self.knows(&target_stream(target)?),
             Concerned::Targets(targets) => match targets.first() {
                 Some(target) => self.knows(&target_stream(target)?),
@@ -375,6 +384,7 @@ impl State {
         match matter.of() {
             Concerned::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.findings),
             Concerned::Person(person) => Some(&mut self.person_mut(person).findings),
+            Concerned::People(people) => people.first().map(|person| &mut self.person_mut(person).findings),
             Concerned::Target(target) => Some(&mut self.target_mut(target).findings),
             Concerned::Targets(targets) => targets.first().map(|target| &mut self.target_mut(target).findings),
         }
@@ -406,6 +416,7 @@ impl State {
                 }
             }
             Matter::DrillOverdue { target } => self.know_overdue(target),
+            Matter::KeysRecovered { of, recovery, .. } => self.looks_at_recovery(recovery, of),
             Matter::ApprovesEachOther { first: Side { by, .. }, .. } | Matter::CarriesAThird { by, .. } => {
                 let found = &mut self.person_mut(by).approving;
                 found.retain(|_, found| approving::is_recent(*found, at));

@@ -56,6 +56,9 @@ pub struct PersonRecord {
     /// What stood out of how they approve, and when that was found: see [`Matter::same`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub approving: BTreeMap<Digest, Time>,
+    /// Recoveries that gave them a key, and that nobody was asked yet to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<Recovered>,
 }
 
 impl PersonRecord {
@@ -86,6 +89,18 @@ impl PersonRecord {
 
 /// How long another's key is revoked unless a second person confirms it.
 pub const SUSPENSION_SECS: i64 = 24 * 60 * 60;
+
+/// That the quorum gave people new keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovered {
+    pub at: Time,
+    pub by: BTreeSet<ActorId>,
+    /// All of those who got one.
+    pub of: BTreeSet<ActorId>,
+    /// The recovery's payload digest.
+    pub recovery: Digest,
+}
 
 /// A key's revocation, in the stream of whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -90,6 +90,13 @@ pub enum Matter {
     },
     /// Nobody has drilled for a target for too long, where somebody had begun to.
     DrillOverdue { target: Target },
+    /// The recovery quorum gave people new keys, and somebody who did not sign that looks at it afterwards.
+    KeysRecovered {
+        by: BTreeSet<ActorId>,
+        of: BTreeSet<ActorId>,
+        /// Payload digest of the recovery.
+        recovery: Digest,
+    },
     /// A gate landed in an outage what the log would have refused: over a stop that it could not know, or what some rules, which it
     /// knew, were not met for.
     LandedAlone {
@@ -144,6 +151,7 @@ impl Matter {
             Self::CarriesAThird { .. } => "carries-a-third",
             Self::GlassBroken { .. } => "glass-broken",
             Self::DrillOverdue { .. } => "drill-overdue",
+            Self::KeysRecovered { .. } => "keys-recovered",
             Self::LandedAlone { .. } => "landed-alone",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
@@ -169,6 +177,7 @@ impl Matter {
             }
             Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
             Self::DrillOverdue { target } => format!("{} {target}", self.kind()),
+            Self::KeysRecovered { recovery, .. } => format!("{} {recovery}", self.kind()),
             Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
             Self::RuleSwitched { off, on, rule, target, changes: _ } => {
                 format!("{} {rule} {target} {off} {on}", self.kind())
@@ -180,7 +189,7 @@ impl Matter {
     /// What it counts towards, where so many are open at most.
     pub fn share(&self) -> Share {
         match self {
-            Self::AfterReview { .. } | Self::GlassBroken { .. } => Share::Always,
+            Self::AfterReview { .. } | Self::GlassBroken { .. } | Self::KeysRecovered { .. } => Share::Always,
             Self::LandedAlone { gate, .. } => Share::Gate(gate.clone()),
             Self::ApprovesEachOther { .. }
             | Self::BranchMoved { .. }
@@ -206,6 +215,7 @@ impl Matter {
             Self::ApprovesEachOther { first: Side { by, .. }, .. }
             | Self::CarriesAThird { by, .. }
             | Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+            Self::KeysRecovered { of, .. } => Concerned::People(of),
         }
     }
 
@@ -226,6 +236,7 @@ impl Matter {
                 vec![target_stream(target)?]
             }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
+            Self::KeysRecovered { of, .. } => of.iter().map(person_stream).collect::<Result<_, _>>()?,
             Self::ApprovesEachOther { .. } | Self::CarriesAThird { .. } => {
                 let people = self.actors().into_iter().map(person_stream);
                 people.chain(self.targets().into_iter().map(target_stream)).collect::<Result<_, _>>()?
@@ -244,6 +255,7 @@ impl Matter {
             | Self::CarriesAThird { .. }
             | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
+            | Self::KeysRecovered { .. }
             | Self::NobodyCan { .. }
             | Self::RuleSwitched { .. }
             | Self::RevocationUnconfirmed { .. } => None,
@@ -263,7 +275,7 @@ impl Matter {
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
                 BTreeSet::from([target])
             }
-            Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+            Self::KeysRecovered { .. } | Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
         }
     }
 
@@ -273,6 +285,7 @@ impl Matter {
             Self::AfterReview { by, .. } | Self::CarriesAThird { by, .. } => BTreeSet::from([by]),
             Self::ApprovesEachOther { first, second, .. } => BTreeSet::from([&first.by, &second.by]),
             Self::GlassBroken { by, .. } => by.iter().collect(),
+            Self::KeysRecovered { by, of, recovery: _ } => by.union(of).collect(),
             Self::LandedAlone { .. }
             | Self::DrillOverdue { .. }
             | Self::BranchMoved { .. }
@@ -305,6 +318,9 @@ impl Matter {
             Self::ApprovesEachOther { targets, .. } | Self::CarriesAThird { targets, .. } => {
                 let people = self.actors().into_iter().map(|person| format!("person/{person}"));
                 people.chain(targets.iter().map(|target| format!("target/{target}"))).collect()
+            }
+            Self::KeysRecovered { by, of, recovery: _ } => {
+                by.union(of).map(|person| format!("person/{person}")).collect()
             }
             Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
@@ -345,6 +361,13 @@ impl Matter {
                 "in {WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
                 joined(targets)
             ),
+            Self::KeysRecovered { by, of, recovery: _ } => {
+                format!(
+                    "{} recovered the log and gave {} a new key, and somebody else looks at it afterwards",
+                    all(by),
+                    all(of)
+                )
+            }
             Self::BranchMoved { branch, from, gate, to, .. } => {
                 let to = to.as_ref().map_or("nowhere", Oid::short);
                 let from = from.short();
@@ -352,13 +375,10 @@ impl Matter {
             }
             Self::GlassBroken { by, change, over, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                let joined = |people: &BTreeSet<ActorId>| -> String {
-                    people.iter().map(|person| person.as_str()).collect::<Vec<_>>().join(" and ")
-                };
-                let (by, targets, change) = (joined(by), targets.join(", "), change.short());
+                let (by, targets, change) = (all(by), targets.join(", "), change.short());
                 let over = match over.is_empty() {
                     true => String::new(),
-                    false => format!(", over the rejection of {}", joined(over)),
+                    false => format!(", over the rejection of {}", all(over)),
                 };
                 format!(
                     "{by} broke the glass for {change} on {targets}{over}, and somebody else looks at it afterwards"
@@ -401,6 +421,10 @@ impl Matter {
     }
 }
 
+fn all(people: &BTreeSet<ActorId>) -> String {
+    people.iter().map(ActorId::as_str).collect::<Vec<_>>().join(" and ")
+}
+
 fn joined(targets: &BTreeSet<Target>) -> String {
     targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -410,6 +434,8 @@ fn joined(targets: &BTreeSet<Target>) -> String {
 pub enum Concerned<'a> {
     Gate(&'a GateId),
     Person(&'a ActorId),
+    /// The first of them stands for all.
+    People(&'a BTreeSet<ActorId>),
     Target(&'a Target),
     /// The first of them stands for all.
     Targets(&'a BTreeSet<Target>),

@@ -162,10 +162,7 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
                 if let Err(error) = settle(&engine, &home).await {
                     tracing::warn!(%error, "which keys are in force could not be written down; they are when the server starts next");
                 }
-                match engine.raise_switched().await {
-                    Ok(switched) => engine.raise_unable().await.map(|unable| unable + switched),
-                    Err(error) => Err(error),
-                }
+                what_governs_moved(&engine).await
             }
         };
         match raised {
@@ -180,7 +177,16 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
 async fn by_the_clock(engine: &Engine) -> Result<usize, EngineError> {
     let unconfirmed = engine.raise_unconfirmed().await?;
     let overdue = engine.raise_overdue_drills().await?;
-    Ok(unconfirmed + overdue + engine.raise_shares().await?)
+    // Whoever was stopped in between asks again.
+    let recovered = engine.raise_recovered().await?;
+    Ok(unconfirmed + overdue + recovered + engine.raise_shares().await?)
+}
+
+/// What there is to find where somebody changed what governs, or whose keys hold.
+async fn what_governs_moved(engine: &Engine) -> Result<usize, EngineError> {
+    let recovered = engine.raise_recovered().await?;
+    let switched = engine.raise_switched().await?;
+    Ok(recovered + switched + engine.raise_unable().await?)
 }
 
 /// Other keys may have come in the place of the server's.

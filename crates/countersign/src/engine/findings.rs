@@ -328,9 +328,10 @@ impl Engine {
             };
             let apart = hands.unwrap_or_default().difference(&who).take(MAX_LIST).cloned().collect();
             let within = match &what {
-                Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
-                    AFTER_REVIEW_SECS
-                }
+                Matter::AfterReview { .. }
+                | Matter::GlassBroken { .. }
+                | Matter::KeysRecovered { .. }
+                | Matter::LandedAlone { .. } => AFTER_REVIEW_SECS,
                 Matter::ApprovesEachOther { .. }
                 | Matter::BranchMoved { .. }
                 | Matter::CarriesAThird { .. }

@@ -26,6 +26,7 @@ mod findings;
 pub mod guidance;
 mod material;
 mod reads;
+mod recovered;
 mod speakers;
 mod speech;
 mod steady;

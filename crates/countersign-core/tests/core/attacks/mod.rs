@@ -23,6 +23,7 @@ mod loosening;
 mod newcomers;
 mod outage;
 mod permits;
+mod recovered;
 mod rejections;
 mod rollback;
 mod schedules;

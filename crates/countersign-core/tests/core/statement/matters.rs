@@ -44,6 +44,11 @@ pub fn matters() -> Vec<Statement> {
             targets: targets(&["checkout/production"]),
             unit: "payments".parse().unwrap(),
         }),
+        of(Matter::KeysRecovered {
+            by: BTreeSet::from([id("ada"), id("grace")]),
+            of: BTreeSet::from([id("linus"), id("mallory")]),
+            recovery: Digest::of("recovery"),
+        }),
         of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
         of(Matter::LandedAlone {
             change: change(),

@@ -108,6 +108,7 @@ fn is_told(
         Matter::AfterReview { .. }
         | Matter::ApprovesEachOther { .. }
         | Matter::CarriesAThird { .. }
+        | Matter::KeysRecovered { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
         | Matter::DrillOverdue { .. }
