@@ -366,6 +366,7 @@ impl State {
     fn is_known(&self, matter: &Matter) -> Result<bool, Refusal> {
         Ok(match matter.of() {
             Concerned::Gate(gate) => self.knows(&gate_stream(gate.as_str())?),
+            Concerned::Governance => true,
             Concerned::Person(person) => self.knows(&person_stream(person)?),
             Concerned::People(people) => match people.first() {
                 Some(person) => self.knows(&person_stream(person)?),
@@ -383,6 +384,7 @@ impl State {
     fn open_on(&mut self, matter: &Matter) -> Option<&mut Vec<OpenFinding>> {
         match matter.of() {
             Concerned::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.findings),
+            Concerned::Governance => None,
             Concerned::Person(person) => Some(&mut self.person_mut(person).findings),
             Concerned::People(people) => people.first().map(|person| &mut self.person_mut(person).findings),
             Concerned::Target(target) => Some(&mut self.target_mut(target).findings),
@@ -416,6 +418,12 @@ impl State {
                 }
             }
             Matter::DrillOverdue { target } => self.know_overdue(target),
+            Matter::CalendarStale { calendar, heard } => {
+                let governance = Arc::make_mut(&mut self.governance);
+                let is_there = |name: &String| governance.calendars.get(name).is_some();
+                governance.record.stale.retain(|name, _| is_there(name));
+                governance.record.stale.insert(calendar.clone(), *heard);
+            }
             Matter::KeysRecovered { of, recovery, .. } => self.looks_at_recovery(recovery, of),
             Matter::ApprovesEachOther { first: Side { by, .. }, .. } | Matter::CarriesAThird { by, .. } => {
                 let found = &mut self.person_mut(by).approving;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
+use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server, subscription};
 use crate::{
     approving,
     escalation::escalated,
@@ -54,6 +54,7 @@ pub(super) fn finding(
     let on = |target: &Target| Ok::<_, Refusal>(state.what_landed_on(target)?.map(|known| known.findings.as_slice()));
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
+        Concerned::Governance => None,
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
         Concerned::People(people) => match people.first() {
             Some(person) => state.person(person)?.map(|person| person.findings.as_slice()),
@@ -180,6 +181,7 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         }
         Matter::AfterReview { .. }
         | Matter::ApprovesEachOther { .. }
+        | Matter::CalendarStale { .. }
         | Matter::CarriesAThird { .. }
         | Matter::KeysRecovered { .. }
         | Matter::GlassBroken { .. }
@@ -256,6 +258,10 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
         Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. } => {
             server(authenticated)?;
             approving::bears_out(state, matter, now)
+        }
+        Matter::CalendarStale { calendar, heard } => {
+            server(authenticated)?;
+            subscription::is_stale(&state.governance, calendar, *heard, now)
         }
         Matter::KeysRecovered { by, of, recovery } => {
             server(authenticated)?;

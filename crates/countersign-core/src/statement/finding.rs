@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_ledger::{Digest, Fingerprint, StreamId, Time};
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Seen, gate_stream, person_stream, target_stream};
+use super::{Holder, Seen, gate_stream, governance_stream, person_stream, target_stream};
 use crate::{
     approving::WEEKS,
     ids::{ActorId, ChangeId, FindingId, GateId, GroupId, Oid, RuleId, Target},
@@ -68,6 +68,13 @@ pub enum Matter {
         /// Absent where the branch is gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Oid>,
+    },
+    /// Nothing was fetched any more of a calendar that is subscribed to: what was heard last holds.
+    CalendarStale {
+        calendar: String,
+        /// When it was heard last; absent where nothing was ever fetched from its address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<Time>,
     },
     /// One person gave over a third of the approvals by which something landed on a group's targets.
     CarriesAThird {
@@ -148,6 +155,7 @@ impl Matter {
             Self::AfterReview { .. } => "after-review",
             Self::ApprovesEachOther { .. } => "approves-each-other",
             Self::BranchMoved { .. } => "branch-moved",
+            Self::CalendarStale { .. } => "calendar-stale",
             Self::CarriesAThird { .. } => "carries-a-third",
             Self::GlassBroken { .. } => "glass-broken",
             Self::DrillOverdue { .. } => "drill-overdue",
@@ -169,6 +177,10 @@ impl Matter {
             }
             Self::ApprovesEachOther { first, second, targets: _ } => {
                 format!("{} {} {}", self.kind(), first.by, second.by)
+            }
+            Self::CalendarStale { calendar, heard } => {
+                let heard = heard.map_or_else(|| "never".to_owned(), |heard| heard.to_string());
+                format!("{} {calendar} {heard}", self.kind())
             }
             Self::CarriesAThird { by, unit, .. } => format!("{} {by} {unit}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
@@ -193,6 +205,7 @@ impl Matter {
             Self::LandedAlone { gate, .. } => Share::Gate(gate.clone()),
             Self::ApprovesEachOther { .. }
             | Self::BranchMoved { .. }
+            | Self::CalendarStale { .. }
             | Self::CarriesAThird { .. }
             | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
@@ -215,6 +228,7 @@ impl Matter {
             Self::ApprovesEachOther { first: Side { by, .. }, .. }
             | Self::CarriesAThird { by, .. }
             | Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+            Self::CalendarStale { .. } => Concerned::Governance,
             Self::KeysRecovered { of, .. } => Concerned::People(of),
         }
     }
@@ -236,6 +250,7 @@ impl Matter {
                 vec![target_stream(target)?]
             }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
+            Self::CalendarStale { .. } => vec![governance_stream()?],
             Self::KeysRecovered { of, .. } => of.iter().map(person_stream).collect::<Result<_, _>>()?,
             Self::ApprovesEachOther { .. } | Self::CarriesAThird { .. } => {
                 let people = self.actors().into_iter().map(person_stream);
@@ -252,6 +267,7 @@ impl Matter {
             }
             Self::ApprovesEachOther { .. }
             | Self::BranchMoved { .. }
+            | Self::CalendarStale { .. }
             | Self::CarriesAThird { .. }
             | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
@@ -275,7 +291,9 @@ impl Matter {
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
                 BTreeSet::from([target])
             }
-            Self::KeysRecovered { .. } | Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+            Self::CalendarStale { .. } | Self::KeysRecovered { .. } | Self::RevocationUnconfirmed { .. } => {
+                BTreeSet::new()
+            }
         }
     }
 
@@ -287,6 +305,7 @@ impl Matter {
             Self::GlassBroken { by, .. } => by.iter().collect(),
             Self::KeysRecovered { by, of, recovery: _ } => by.union(of).collect(),
             Self::LandedAlone { .. }
+            | Self::CalendarStale { .. }
             | Self::DrillOverdue { .. }
             | Self::BranchMoved { .. }
             | Self::GateMode { .. }
@@ -322,6 +341,7 @@ impl Matter {
             Self::KeysRecovered { by, of, recovery: _ } => {
                 by.union(of).map(|person| format!("person/{person}")).collect()
             }
+            Self::CalendarStale { .. } => vec![format!("target/{}", Target::governance())],
             Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
                 vec![format!("rule/{rule}"), format!("target/{target}")]
@@ -357,6 +377,16 @@ impl Matter {
                 second.approved,
                 second.of
             ),
+            Self::CalendarStale { calendar, heard: Some(heard) } => {
+                format!(
+                    "calendar {calendar} was fetched from its address for the last time at {heard}, and what was heard then holds"
+                )
+            }
+            Self::CalendarStale { calendar, heard: None } => {
+                format!(
+                    "nothing was ever fetched for calendar {calendar} from its address, so that it takes nothing away"
+                )
+            }
             Self::CarriesAThird { by, given, of, targets, unit } => format!(
                 "in {WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
                 joined(targets)
@@ -433,6 +463,8 @@ fn joined(targets: &BTreeSet<Target>) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concerned<'a> {
     Gate(&'a GateId),
+    /// What governs remembers it by itself.
+    Governance,
     Person(&'a ActorId),
     /// The first of them stands for all.
     People(&'a BTreeSet<ActorId>),

@@ -334,6 +334,7 @@ impl Engine {
                 | Matter::LandedAlone { .. } => AFTER_REVIEW_SECS,
                 Matter::ApprovesEachOther { .. }
                 | Matter::BranchMoved { .. }
+                | Matter::CalendarStale { .. }
                 | Matter::CarriesAThird { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }

@@ -49,6 +49,8 @@ pub fn matters() -> Vec<Statement> {
             of: BTreeSet::from([id("linus"), id("mallory")]),
             recovery: Digest::of("recovery"),
         }),
+        of(Matter::CalendarStale { calendar: "team".to_owned(), heard: Some(START) }),
+        of(Matter::CalendarStale { calendar: "team".to_owned(), heard: None }),
         of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
         of(Matter::LandedAlone {
             change: change(),

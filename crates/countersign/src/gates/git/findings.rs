@@ -107,6 +107,7 @@ fn is_told(
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
         | Matter::ApprovesEachOther { .. }
+        | Matter::CalendarStale { .. }
         | Matter::CarriesAThird { .. }
         | Matter::KeysRecovered { .. }
         | Matter::GlassBroken { .. }
