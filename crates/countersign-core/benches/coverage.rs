@@ -25,7 +25,9 @@ use std::{
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
-    coverage::{absent::absences, coverage, fewest, leaves_able, leaves_enough, leaves_governable, supply::supply},
+    coverage::{
+        absent::absences, coverage, fewest, gone::Gone, leaves_able, leaves_enough, leaves_governable, supply::supply,
+    },
     governance::{Governance, GovernanceRecord},
     semantics::{NEWEST_SEMANTICS, Semantics},
     statement::Founder,
@@ -150,7 +152,7 @@ fn main() -> ExitCode {
     let limit: Option<f64> = option("--fail-above-s").map(|text| text.parse().unwrap());
     println!("{people} people, {systems} systems of tier 1, each with a team of its own\n");
     let (home, _) = timed("read the catalog and the rules", || governance(people, systems));
-    let nobody = BTreeSet::new();
+    let nobody = Gone::default();
     let (found, secs) = timed("absences: every one, every two", || absences(&home, None, &nobody, NOW));
     let closes =
         |size: usize| found.gates.iter().flat_map(|gate| &gate.closings).filter(|one| one.people() == size).count();

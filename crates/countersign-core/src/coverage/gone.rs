@@ -30,16 +30,13 @@ impl From<&DelegationRecord> for StandIn {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gone {
     pub people: BTreeSet<ActorId>,
-    /// Of those who are away, as it stands at that moment.
     pub stand_ins: BTreeSet<StandIn>,
 }
 
 impl Gone {
-    /// With the delegations that stand, of which those of who is there make no difference.
+    /// With all delegations that stand.
     pub fn of<'a>(people: BTreeSet<ActorId>, standing: impl IntoIterator<Item = &'a DelegationRecord>) -> Self {
-        let mut gone = Self { people, stand_ins: standing.into_iter().map(StandIn::from).collect() };
-        gone.settle();
-        gone
+        Self { people, stand_ins: standing.into_iter().map(StandIn::from).collect() }
     }
 
     /// With these away, too.
@@ -48,7 +45,7 @@ impl Gone {
         self
     }
 
-    /// Leaves out what makes no difference.
+    /// Leaves out what makes no difference: roles of who is there, and who is away themselves.
     pub fn settle(&mut self) {
         let people = &self.people;
         self.stand_ins.retain(|one| people.contains(&one.of) && !people.contains(&one.to));
