@@ -361,7 +361,11 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
             .iter()
             .try_for_each(|by| is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
     }
-    let over_freezes = whole(&args.over_freeze)?;
+    // Those of a log that this machine has never seen go by their whole digests.
+    let over_freezes = match &known {
+        Some(known) => super::freeze::gone_over(known, &args.over_freeze).or_else(|_| whole(&args.over_freeze)),
+        None => whole(&args.over_freeze),
+    }?;
     let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
