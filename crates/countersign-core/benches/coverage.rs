@@ -13,15 +13,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up measures nothing")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fmt::Write as _,
-    fs,
-    path::Path,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::ExitCode, time::Instant};
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
@@ -131,6 +123,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
         freezes: BTreeMap::new(),
+        stale: BTreeMap::new(),
         fetched: BTreeMap::new(),
     };
     Governance::load(record, &|digest| blobs.get(digest).cloned()).unwrap()

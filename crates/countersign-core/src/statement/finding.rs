@@ -90,6 +90,8 @@ pub enum Matter {
     GlassBroken {
         by: BTreeSet<ActorId>,
         change: ChangeId,
+        /// Payload digest of what they signed.
+        glass: Digest,
         /// Whose rejections they went over, also without knowing of them.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         over: BTreeSet<ActorId>,
@@ -172,7 +174,7 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
-            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
+            Self::AfterReview { change, .. } | Self::LandedAlone { change, .. } => {
                 format!("{} {change}", self.kind())
             }
             Self::ApprovesEachOther { first, second, targets: _ } => {
@@ -183,6 +185,8 @@ impl Matter {
                 format!("{} {calendar} {heard}", self.kind())
             }
             Self::CarriesAThird { by, unit, .. } => format!("{} {by} {unit}", self.kind()),
+            // Each time that it is broken somebody looks.
+            Self::GlassBroken { glass, .. } => format!("{} {glass}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -323,7 +327,7 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 [format!("change/{change}"), format!("person/{by}")].into_iter().chain(targets).collect()
             }
-            Self::GlassBroken { by, change, targets, over: _ } => {
+            Self::GlassBroken { by, change, targets, glass: _, over: _ } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 let by = by.iter().map(|by| format!("person/{by}"));
                 std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
@@ -403,7 +407,7 @@ impl Matter {
                 let from = from.short();
                 format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
             }
-            Self::GlassBroken { by, change, over, targets } => {
+            Self::GlassBroken { by, change, glass: _, over, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 let (by, targets, change) = (all(by), targets.join(", "), change.short());
                 let over = match over.is_empty() {

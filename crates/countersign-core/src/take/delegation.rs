@@ -170,8 +170,8 @@ fn how_spoken(state: &State, change: &Change, of: &ActorId, now: Time) -> Result
         return Ok(None);
     }
     let current = change.current_ref();
-    let theirs = change.approvals.iter().filter(|approval| approval.by == *of);
-    let last = theirs.filter(|approval| Some(approval.revision) == current || change.may_carry(approval)).next_back();
+    let mut theirs = change.approvals.iter().filter(|approval| approval.by == *of);
+    let last = theirs.rfind(|approval| Some(approval.revision) == current || change.may_carry(approval));
     let Some(approval) = last else {
         let rejected = change.rejections.iter().any(|rejection| !rejection.lifted && rejection.by == *of);
         let did = if rejected { "rejected it" } else { "waived a rule of it" };
