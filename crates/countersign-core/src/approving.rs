@@ -10,18 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    change::{ApprovalRecord, Change, PermitRecord},
-    governance::Governance,
-    ids::{ActorId, GroupId, Target},
-    refusal::Refusal,
-    state::State,
-    statement::{MAX_TARGETS, Matter, OutcomeReport, OutcomeResult, Side},
-    take,
-};
+pub use crate::statement::APPROVING_WEEKS as WEEKS;
+use crate::{ids::ActorId, statement::Side};
 
-/// So many weeks are looked at, the one that has begun among them: about 90 days.
-pub const WEEKS: i64 = 13;
 /// Fewer approvals than these say nothing of anybody.
 pub const LEAST: u32 = 20;
 /// Among fewer owners somebody always gives a third.
@@ -29,8 +20,6 @@ pub const LEAST_OWNERS: usize = 4;
 const WEEK_SECS: i64 = 7 * 24 * 60 * 60;
 /// So many kinds of approving a target remembers, the newest.
 const MAX_TALLIES: usize = 256;
-/// What more people had a hand in, or approved, is nobody's in particular.
-const MAX_PEOPLE: usize = 16;
 
 /// That so many changes landed in a week which the same people had a hand in, and the same people approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,36 +43,9 @@ pub fn is_recent(found: Time, now: Time) -> bool {
     now.secs_since(found) < WEEKS.saturating_mul(WEEK_SECS)
 }
 
-impl State {
-    /// The first target of what lands remembers who approved whose change. What went past the rules counts for nobody.
-    pub(crate) fn tally(&mut self, report: &OutcomeReport, at: Time) -> Result<(), Refusal> {
-        let Some(change) = self.change(&report.change)? else { return Ok(()) };
-        let first = change.targets.first().filter(|first| report.targets.contains(*first)).cloned();
-        let permit = change.permits.iter().find(|permit| permit.statement == report.permit);
-        let (OutcomeResult::Applied, Some(first), Some(permit)) = (report.result, first, permit) else { return Ok(()) };
-        if permit.broken.is_some() || permit.rollback {
-            return Ok(());
-        }
-        let (of, by) = people(&self.governance, change, permit);
-        count(&mut self.target_mut(&first).approving, of, by, week(at));
-        Ok(())
-    }
-}
-
-/// Whose change it is, and by whose approvals it landed.
-fn people(governance: &Governance, change: &Change, permit: &PermitRecord) -> (BTreeSet<ActorId>, BTreeSet<ActorId>) {
-    let hands = take::contributors(governance, change).but_claimed();
-    let used = |approval: &&ApprovalRecord| {
-        let of_it = approval.revision == permit.revision || change.may_carry(approval);
-        of_it && approval.at <= permit.issued_at && !hands.contains(&approval.by)
-    };
-    let by: BTreeSet<ActorId> = change.approvals.iter().filter(used).map(|approval| approval.by.clone()).collect();
-    let of: BTreeSet<ActorId> = hands.into_iter().filter(|id| governance.person(id).is_some()).collect();
-    let few = |people: BTreeSet<ActorId>| if people.len() > MAX_PEOPLE { BTreeSet::new() } else { people };
-    (few(of), few(by))
-}
-
-fn count(tallies: &mut Vec<Tally>, of: BTreeSet<ActorId>, by: BTreeSet<ActorId>, week: i64) {
+/// Counts one more that landed.
+pub(crate) fn count(tallies: &mut Vec<Tally>, of: BTreeSet<ActorId>, by: BTreeSet<ActorId>, at: Time) {
+    let week = week(at);
     tallies.retain(|tally| tally.week > week.saturating_sub(WEEKS));
     match tallies.iter_mut().find(|tally| tally.week == week && tally.of == of && tally.by == by) {
         Some(tally) => tally.landed = tally.landed.saturating_add(1),
@@ -152,52 +114,4 @@ impl Sums {
     pub fn carriers(&self) -> impl Iterator<Item = &ActorId> {
         self.given.keys().filter(|by| self.third(by).is_some())
     }
-}
-
-/// Refuses what the targets do not remember so, and what was found within these weeks.
-pub(crate) fn bears_out(state: &State, matter: &Matter, now: Time) -> Result<(), Refusal> {
-    let (who, targets) = match matter {
-        Matter::ApprovesEachOther { first, targets, .. } => (&first.by, targets),
-        Matter::CarriesAThird { by, targets, .. } => (by, targets),
-        _ => return Ok(()),
-    };
-    if targets.is_empty() || targets.len() > MAX_TARGETS {
-        return Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets")));
-    }
-    let found = state.person(who)?.and_then(|record| record.approving.get(&matter.same()));
-    if let Some(found) = found.filter(|found| is_recent(**found, now)) {
-        return Err(Refusal::conflict(
-            "already-found",
-            format!("that was found at {found}, and is told once in {WEEKS} weeks"),
-        ));
-    }
-    let mut tallies = Vec::new();
-    for target in targets {
-        // In a part of the log followers vouch for what landed there.
-        let Some(record) = state.what_landed_on(target)? else { return Ok(()) };
-        tallies.extend(&record.approving);
-    }
-    let sums = Sums::of(tallies, now);
-    let is_so = match matter {
-        Matter::ApprovesEachOther { first, second, .. } => {
-            sums.each_other(&first.by, &second.by).is_some_and(|(one, other)| one == *first && other == *second)
-        }
-        Matter::CarriesAThird { by, given, of, unit, .. } => {
-            is_unit(&state.governance, unit, targets)? && sums.third(by) == Some((*given, *of))
-        }
-        _ => false,
-    };
-    match is_so {
-        true => Ok(()),
-        false => Err(Refusal::conflict(
-            "not-so-shared",
-            "what landed on these targets was not approved so by these people".to_owned(),
-        )),
-    }
-}
-
-/// Whether a group owns all of these, and has so many people that none of them has to give a third.
-fn is_unit(governance: &Governance, unit: &GroupId, targets: &BTreeSet<Target>) -> Result<bool, Refusal> {
-    let owns = |target: &Target| governance.catalog.systems.get(&target.system).is_some_and(|s| s.owner == *unit);
-    Ok(targets.iter().all(owns) && governance.catalog.members(unit).len() >= LEAST_OWNERS)
 }

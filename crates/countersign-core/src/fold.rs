@@ -10,7 +10,6 @@ use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, 
 
 use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
-    approving,
     change::{Admitted, Aside, Change, Found},
     frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
@@ -25,6 +24,7 @@ use crate::{
 };
 
 mod absence;
+mod approving;
 mod found;
 mod landing;
 mod recovered;
@@ -418,17 +418,10 @@ impl State {
                 }
             }
             Matter::DrillOverdue { target } => self.know_overdue(target),
-            Matter::CalendarStale { calendar, heard } => {
-                let governance = Arc::make_mut(&mut self.governance);
-                let is_there = |name: &String| governance.calendars.get(name).is_some();
-                governance.record.stale.retain(|name, _| is_there(name));
-                governance.record.stale.insert(calendar.clone(), *heard);
-            }
+            Matter::CalendarStale { calendar, heard } => Arc::make_mut(&mut self.governance).is_stale(calendar, *heard),
             Matter::KeysRecovered { of, recovery, .. } => self.looks_at_recovery(recovery, of),
             Matter::ApprovesEachOther { first: Side { by, .. }, .. } | Matter::CarriesAThird { by, .. } => {
-                let found = &mut self.person_mut(by).approving;
-                found.retain(|_, found| approving::is_recent(*found, at));
-                found.insert(finding.what.same(), at);
+                self.was_told(by, finding.what.same(), at);
             }
             Matter::LandedAlone { change, targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));

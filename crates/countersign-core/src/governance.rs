@@ -353,6 +353,13 @@ impl Governance {
         self.calendars = Arc::new(Calendars::clone(&self.calendars).with_fetched(&self.record.fetched));
     }
 
+    /// That nothing was fetched of a calendar any more, as somebody was told.
+    pub(crate) fn is_stale(&mut self, calendar: &str, heard: Option<Time>) {
+        let calendars = &self.calendars;
+        self.record.stale.retain(|name, _| calendars.get(name).is_some());
+        self.record.stale.insert(calendar.to_owned(), heard);
+    }
+
     /// What an epoch makes of it: who may act and by which rules stays.
     pub(crate) fn in_epoch(&self, epoch: &Epoch, payload: Digest) -> Self {
         let mut begun = self.clone();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server, subscription};
+use super::{
+    Authenticated, approving, governance::is_branch, governance::unknown_target, person, server, subscription,
+};
 use crate::{
-    approving,
     escalation::escalated,
     governance::Signer,
     ids::{ActorId, GateId, Target},

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Holder, Seen, gate_stream, governance_stream, person_stream, target_stream};
 use crate::{
-    approving::WEEKS,
     ids::{ActorId, ChangeId, FindingId, GateId, GroupId, Oid, RuleId, Target},
     refusal::Refusal,
 };
+
+/// How many weeks are looked at for how approvals are shared, the one that has begun among them: about 90 days.
+pub const APPROVING_WEEKS: i64 = 13;
 
 /// Something that a named somebody must answer by a stated time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -371,7 +373,7 @@ impl Matter {
                 )
             }
             Self::ApprovesEachOther { first, second, targets } => format!(
-                "in {WEEKS} weeks {} approved {} of {} changes on {} that {} had a hand in, and {} {} of {} the other way round",
+                "in {APPROVING_WEEKS} weeks {} approved {} of {} changes on {} that {} had a hand in, and {} {} of {} the other way round",
                 first.by,
                 first.approved,
                 first.of,
@@ -392,7 +394,7 @@ impl Matter {
                 )
             }
             Self::CarriesAThird { by, given, of, targets, unit } => format!(
-                "in {WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
+                "in {APPROVING_WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
                 joined(targets)
             ),
             Self::KeysRecovered { by, of, recovery: _ } => {
