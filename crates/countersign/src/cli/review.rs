@@ -85,7 +85,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     });
     let verdict = may_approve(&reading, &view, me, &looked);
     let lifts = rejects(&view, me);
-    let commands = commands(&view, args, &looked, lifts);
+    let own = me.is_some_and(|me| view.contributors.contains(me));
+    let commands = if own { own_commands(&view) } else { commands(&view, args, &looked, lifts) };
     let meaning = Meaning::of_change(log, &reading)?.map(|meaning| meaning.lines()).unwrap_or_default();
     let asks = global.format == Format::Text && can_answer();
     match (global.format, reader) {
@@ -108,7 +109,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         (Format::Text, reader) => {
             pager::page(&page(&reading, &view, &meaning, &looked, since.as_ref()));
             if !show::is_over(&view) {
-                anstream::println!("\nnothing was signed; to sign it:");
+                let what = if own { "what you can do" } else { "to sign it" };
+                anstream::println!("\nnothing was signed; {what}:");
                 let cannot = reader.cannot_sign().map(|error| error.message.clone()).or(verdict.err());
                 if let Some(why) = cannot {
                     anstream::println!("  ({})", printable(&why));
@@ -289,6 +291,16 @@ fn rejects(view: &ChangeView, me: Option<&ActorId>) -> bool {
     view.rejections.iter().any(|rejection| Some(&rejection.by) == me && !rejection.lifted)
 }
 
+/// What whoever had a hand in it can do about it.
+fn own_commands(view: &ChangeView) -> Vec<String> {
+    let id = view.id.short();
+    ["revise", "disclose", "withdraw"]
+        .map(|what| format!("countersign {what} {id} --help"))
+        .into_iter()
+        .chain([format!("countersign comment {id} TEXT")])
+        .collect()
+}
+
 fn commands(view: &ChangeView, args: &Args, looked: &Looked, lifts: bool) -> Vec<String> {
     let (id, revision) = (view.id.short(), view.revision);
     let with = match (&args.at_hand.git, args.at_hand.file.as_slice()) {
@@ -393,6 +405,11 @@ fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looke
         }
         page.line(if looked.shown.is_empty() { "brings the same".to_owned() } else { looked.size() });
         page.line(looked.text());
+    }
+    let said = show::comments(view);
+    if !said.is_empty() {
+        page.heading("What people remarked");
+        said.iter().for_each(|line| page.line(line));
     }
     if !meaning.is_empty() {
         page.heading("What it means");
