@@ -10,6 +10,7 @@
 
 mod alone;
 pub mod bundle;
+mod carried;
 mod glass;
 pub mod spend;
 
@@ -37,6 +38,7 @@ use countersign_ledger::{Digest, Envelope, Fingerprint, SignedCheckpoint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::carried::Carried;
 use super::{
     journal::JournalError,
     stops::{Stop, Stops},
@@ -438,11 +440,7 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).at_gate(&self.gate);
-        for id in self.under_way.iter().filter(|id| **id != change.id) {
-            if let Some(landing) = self.runtime.block_on(self.follower.change(id))? {
-                state.foresee_landing(&landing, &change, now);
-            }
-        }
+        self.foresee_under_way(&mut state, &change, now)?;
         let rules = &state.governance.rules;
         let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);

@@ -8,7 +8,7 @@ use countersign_core::{glass::GLASS_SECS, subject::Transition};
 use countersign_ledger::{Envelope, Time};
 
 use super::{
-    FOLDER, GateError, GitGate, alone, drill,
+    FOLDER, GateError, GitGate, alone, carried, drill,
     examine::Push,
     judge::Judge,
     receive::{begins_at_the_tip, closed},
@@ -90,7 +90,7 @@ pub(super) fn judge(
         Some(error) => return Err(error),
         None if is_away => match alone::judge(push, transition, desk, clock) {
             Ok(reserved) => return Ok(reserved),
-            Err(why) => nor_alone(away, why),
+            Err(why) => nor_alone(gate, away, why),
         },
         None => away,
     };
@@ -133,14 +133,22 @@ fn open(
 }
 
 /// Why this gate does not decide it alone either.
-fn nor_alone(away: GateError, why: GateError) -> GateError {
+fn nor_alone(gate: &GitGate, away: GateError, why: GateError) -> GateError {
     let GateError::Refused(refused) = away else { return away };
-    match why {
+    let (refused, code) = match why {
         GateError::Refused(why) => {
-            refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)).into()
+            (refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)), why.code)
         }
-        other => refused.note(format!("nor does it decide this alone: {other}")).into(),
+        other => (refused.note(format!("nor does it decide this alone: {other}")), other.code()),
+    };
+    // Where people break the glass only, no bundle helps.
+    if gate.trust.cosigners.is_none() || code == "not-alone" {
+        return refused.into();
     }
+    refused
+        .note("what was approved since, where others reach the log, a bundle that followers cosigned tells it, on its machine:")
+        .command("countersign gate sync REPO --bundle FILE")
+        .into()
 }
 
 /// The refusal, with the lines by which people open it all the same.
@@ -204,6 +212,7 @@ fn lines(
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
     let kept = kept(gate);
+    carried::forget(gate)?;
     alone::hand_on(gate, desk, now)?;
     drill::hand_on(gate, desk)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
