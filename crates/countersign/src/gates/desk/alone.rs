@@ -88,6 +88,17 @@ impl Desk {
         }
     }
 
+    /// As of when this gate knows the log: by cosigners where there are some, else by when it followed.
+    fn known_as_of(&self, latest: Time) -> Result<Time, DeskError> {
+        let (folder, trust) = (self.follower.folder(), self.follower.trust());
+        let followed = Follower::followed_in(folder).unwrap_or(latest);
+        let Some(quorum) = &trust.cosigners else { return Ok(followed) };
+        let cosigned = Follower::cosigned_in(folder, &trust)?;
+        let vouching = trust.vouching(cosigned.as_ref(), latest, u64::MAX);
+        let as_of = vouching.as_of_secs(quorum.need()).and_then(|secs| i64::try_from(secs).ok());
+        Ok(as_of.map_or(followed, |secs| Time::from_unix_millis(secs.saturating_mul(1_000)).min(followed)))
+    }
+
     /// Decides by what this gate knows and signs that. It opens nothing before it was kept and written down.
     pub fn open_alone(
         &self,
@@ -102,7 +113,8 @@ impl Desk {
             Outcome::Deny => return Err(DeskError::Denied(Box::new(judged))),
         }
         let seen = self.in_front_of()?;
-        self.sign_alone(State::part(self.governance()?), &change, transition, seen, latest)
+        let as_of = self.known_as_of(latest)?;
+        self.sign_alone(State::part(self.governance()?), &change, transition, seen, (as_of, latest))
     }
 
     /// What lands by this gate, or has landed, and the log does not tell of yet, as it bears on a change.
@@ -123,7 +135,7 @@ impl Desk {
         change: &Change,
         transition: &Transition,
         (checkpoint, epoch): (SeenCheckpoint, Option<u32>),
-        latest: Time,
+        (as_of, latest): (Time, Time),
     ) -> Result<(Opening, Part), DeskError> {
         change.fits(transition)?;
         let revision = change
@@ -134,6 +146,7 @@ impl Desk {
                 Applier::Is(who) => Some(who.clone()),
                 Applier::Unknown => None,
             },
+            as_of: Some(as_of.min(latest)),
             audience: self.key(),
             change: change.id.clone(),
             expires_at: latest.plus_secs(PERMIT_SECS),

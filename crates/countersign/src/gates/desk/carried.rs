@@ -158,24 +158,31 @@ impl Desk {
         let trust = self.follower.trust();
         let all = targets.union(&carried.change.targets).cloned().collect();
         let (tier, limit) = self.alone_for(&carried.state.governance, &all)?;
-        let vouching = trust.vouching(Some(&carried.note), latest, u64::try_from(limit).unwrap_or(0));
-        let as_of = match &vouching {
-            Vouching::Enough { .. } => trust.cosigners.as_ref().and_then(|quorum| vouching.as_of_secs(quorum.need())),
-            Vouching::Nobody => None,
+        match trust.vouching(Some(&carried.note), latest, u64::try_from(limit).unwrap_or(0)) {
+            Vouching::Enough { .. } | Vouching::Nobody => {
+                Ok(latest.secs_since(self.vouched_as_of(&carried.note, latest)).max(0))
+            }
             Vouching::Short(error) => {
                 let limit = span(limit);
-                return Err(Refusal::forbidden(
+                Err(Refusal::forbidden(
                     "bundle-too-old",
                     format!(
                         "{error}; alone it decides on tier {tier} by a bundle that was cosigned at most {limit} ago"
                     ),
                 )
                 .hint(AGAIN)
-                .into());
+                .into())
             }
-        };
-        let as_of = as_of.and_then(|secs| i64::try_from(secs).ok()).unwrap_or(0);
-        Ok(latest.unix_millis().div_euclid(1_000).saturating_sub(as_of).max(0))
+        }
+    }
+
+    /// As of when enough followers vouch for it; where that is not known, it is as old as can be.
+    fn vouched_as_of(&self, note: &SignedCheckpoint, latest: Time) -> Time {
+        let trust = self.follower.trust();
+        let vouching = trust.vouching(Some(note), latest, u64::MAX);
+        let as_of = trust.cosigners.as_ref().and_then(|quorum| vouching.as_of_secs(quorum.need()));
+        let secs = as_of.and_then(|secs| i64::try_from(secs).ok()).unwrap_or(0);
+        Time::from_unix_millis(secs.saturating_mul(1_000))
     }
 
     /// What the rules say of it, by the bundle.
@@ -204,6 +211,7 @@ impl Desk {
         let checkpoint = note.checkpoint();
         let seen = SeenCheckpoint { root: checkpoint.root, size: checkpoint.size };
         let epoch = state.governance.record.header_epoch();
-        self.sign_alone(state.clone(), change, transition, (seen, epoch), latest)
+        let as_of = self.vouched_as_of(note, latest);
+        self.sign_alone(state.clone(), change, transition, (seen, epoch), (as_of, latest))
     }
 }
