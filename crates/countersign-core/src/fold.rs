@@ -405,10 +405,10 @@ impl State {
             Matter::LandedAlone { change, targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
             }
-            Matter::GlassBroken { change, targets, .. } => {
+            Matter::GlassBroken { glass, targets, .. } => {
                 for target in targets {
                     let broken = self.target_mut(target).history.broken.iter_mut();
-                    broken.filter(|broken| broken.change == *change).for_each(|broken| broken.unreviewed = false);
+                    broken.filter(|broken| broken.glass == *glass).for_each(|broken| broken.unreviewed = false);
                 }
             }
             // The gate was gone round.

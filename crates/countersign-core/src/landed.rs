@@ -77,6 +77,8 @@ pub struct BrokenGlass {
     pub at: Time,
     pub by: BTreeSet<ActorId>,
     pub change: ChangeId,
+    /// Payload digest of what they signed.
+    pub glass: Digest,
     /// Whose rejections it went over, named or not.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub over: BTreeSet<ActorId>,
@@ -332,9 +334,9 @@ impl LandedRecord {
         self.rolled_back.drain(..forgotten);
     }
 
-    /// Takes what was opened whatever the rules said.
+    /// Takes what opens a gate whatever the rules say.
     pub(crate) fn break_glass(&mut self, broken: BrokenGlass) {
-        self.broken.retain(|known| known.unreviewed);
+        self.broken.retain(|known| known.unreviewed && known.glass != broken.glass);
         self.broken.push(broken);
         let forgotten = self.broken.len().saturating_sub(MAX_ROLLED_BACK);
         self.broken.drain(..forgotten);

@@ -69,6 +69,11 @@ impl Contributors {
     }
 }
 
+/// Who has a hand in a change by what they signed.
+pub(crate) fn signed_hands(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
+    signed(governance, change, &Moved::default())
+}
+
 /// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
 fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<ActorId> {
     let mut signed = BTreeSet::from([change.proposer.clone()]);

@@ -188,10 +188,14 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                 false => Ok(()),
             }
         }
-        Matter::GlassBroken { by, change, over, targets } => {
+        Matter::GlassBroken { by, change, glass, over, targets } => {
             server(authenticated)?;
             let is_it = |broken: &BrokenGlass| {
-                broken.unreviewed && broken.change == *change && broken.by == *by && broken.over == *over
+                broken.unreviewed
+                    && broken.change == *change
+                    && broken.glass == *glass
+                    && broken.by == *by
+                    && broken.over == *over
             };
             for target in targets {
                 let Some(record) = state.what_landed_on(target)? else { continue };

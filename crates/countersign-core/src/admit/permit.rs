@@ -1,20 +1,27 @@
 //! Admission of what leads to production: requests for permits, decisions, permits, outcomes.
 
+use std::collections::BTreeSet;
+
 use countersign_ledger::{Fingerprint, Time};
 
-use super::{Authenticated, change::its_targets, schedule};
+use super::{Authenticated, change::its_targets, registrar, schedule};
 use crate::{
+    catalog::ActorKind,
     change::{Change, Found, PermitRecord, RequestRecord, TakenBack},
     decision::Outcome,
     freeze,
     governance::Signer,
-    ids::GateId,
+    ids::{ActorId, GateId, Target},
     permit::{self, MAX_PERMIT_SECS},
     refusal::Refusal,
     state::State,
     statement::{Decided, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, change_stream},
     subject::{Subject, Transition},
+    take,
 };
+
+/// Of those who could do something instead, so many are named.
+const NAMED: usize = 5;
 
 pub(super) fn request(
     state: &State,
@@ -26,6 +33,7 @@ pub(super) fn request(
 ) -> Result<(), Refusal> {
     let audience = audience(state, change, authenticated, &request.gate, now)?;
     applier(state, authenticated, request)?;
+    asks_for_it(state, change, authenticated, now)?;
     if request.audience != audience {
         return Err(Refusal::forbidden(
             "another-audience",
@@ -61,6 +69,39 @@ fn applier(state: &State, authenticated: &Authenticated<'_>, request: &PermitReq
             Err(Refusal::forbidden("applier", "only a gate says who pushes; whoever asks for themselves names nobody"))
         }
     }
+}
+
+/// A permit keeps a change from being landed elsewhere, and whoever runs a command chooses when it runs: a stranger to a change asks
+/// for none. Names may have been erased since, so that of the hands in it only what was signed counts.
+fn asks_for_it(state: &State, change: &Change, authenticated: &Authenticated<'_>, now: Time) -> Result<(), Refusal> {
+    let Signer::Actor { id, kind: ActorKind::Person | ActorKind::Agent } = authenticated.signer() else {
+        return Ok(());
+    };
+    let governance = &state.governance;
+    let answers_for = |target: &Target| {
+        governance.owns(id, &target.system)
+            || governance.is_on_call(id, &target.system, now)
+            || registrar::may_register(governance, id, target)
+    };
+    if take::signed_hands(governance, change).contains(id) || change.targets.iter().any(answers_for) {
+        return Ok(());
+    }
+    let owners: BTreeSet<&ActorId> =
+        change.targets.iter().flat_map(|target| governance.owners(&target.system)).collect();
+    let owners: Vec<&str> =
+        owners.into_iter().filter(|owner| **owner != change.proposer).map(ActorId::as_str).take(NAMED).collect();
+    let or_owners = match owners.is_empty() {
+        true => String::new(),
+        false => format!(", or who owns it: {}", owners.join(", ")),
+    };
+    Err(Refusal::forbidden(
+        "not-yours",
+        format!(
+            "{id} had no hand in change {}, and neither owns what it goes to nor is on call for it, a senior or of the policy group",
+            change.id
+        ),
+    )
+    .hint(format!("let {} put it in, who proposed it{or_owners}", change.proposer)))
 }
 
 /// The key that a permit is for. Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and
@@ -224,7 +265,10 @@ pub(super) fn outcome(
             format!("change {} has no permit {}", change.id, report.permit),
         ));
     };
-    if permit.audience != authenticated.signed_with().key || permit.revision != report.revision {
+    // What a gate's key was given before it was lost, says the gate by the one that it has now.
+    let its_gate = matches!(authenticated.signer(), Signer::Gate(gate) if *gate == permit.gate);
+    let its = its_gate || permit.audience == authenticated.signed_with().key;
+    if !its || permit.revision != report.revision {
         return Err(Refusal::forbidden("another-gate", "the outcome is for another gate's permit or another revision"));
     }
     match (permit.outcome, report.result) {

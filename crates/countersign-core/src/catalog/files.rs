@@ -315,7 +315,8 @@ impl Catalog {
                     catalog.settings.expires_after_days = file.expires_after_days;
                     if let Some(days) = file.expires_after_days.filter(|days| !EXPIRES_AFTER_DAYS.contains(days)) {
                         let (least, most) = EXPIRES_AFTER_DAYS.into_inner();
-                        problems.add(&at, format!("expires_after_days is {days}"), Some(format!("{least} to {most}")));
+                        let hint = format!("{least} to {most} days; it comes from `catalog:` in countersign.yaml");
+                        problems.add(&at, format!("expires_after_days is {days}"), Some(hint));
                     }
                     if wait > MAX_LOOSENING_WAIT_SECS {
                         let most = Some(format!("at most {MAX_LOOSENING_WAIT_SECS}, which is 30 days"));

@@ -72,17 +72,6 @@ impl State {
         if begun {
             return Ok(());
         }
-        if let Some(broken) = &permit.broken {
-            for target in &report.targets {
-                self.target_mut(target).history.break_glass(BrokenGlass {
-                    at: admitted.at,
-                    by: broken.by.keys().cloned().collect(),
-                    change: change.id.clone(),
-                    over: broken.overrides.union(&broken.unnamed).cloned().collect(),
-                    unreviewed: true,
-                });
-            }
-        }
         if let Some(Alone { over, unmet, .. }) = &permit.alone {
             for target in &report.targets {
                 let (change, gate) = (change.id.clone(), permit.gate.clone());
@@ -210,15 +199,24 @@ impl State {
         match &signed.statement().body {
             Body::BreakGlass(said) => {
                 let unnamed = self.unnamed_in(said)?;
+                // Somebody looks at it from here on: a gate may land it and then say nothing.
+                let broken = BrokenGlass {
+                    at,
+                    by: who.keys().cloned().collect(),
+                    change: said.change.clone(),
+                    glass: signed.payload(),
+                    over: said.overrides.union(&unnamed).cloned().collect(),
+                    unreviewed: true,
+                };
+                for target in self.known_of(&said.targets) {
+                    self.target_mut(target).history.break_glass(broken.clone());
+                }
                 if let Some(change) = self.change_mut(&said.change) {
                     change.broken_by(who, unnamed);
                 }
             }
             Body::Drill(said) => {
-                // Of a part of a log that has neither gate nor target nothing is kept.
-                let known = |target: &&Target| target_stream(target).is_ok_and(|stream| self.knows(&stream));
-                let targets: Vec<&Target> = said.targets.iter().filter(known).collect();
-                for target in targets {
+                for target in self.known_of(&said.targets) {
                     let by = who.keys().cloned().collect();
                     let drilled = Drilled { at, by, gate: said.gate.clone(), found: false };
                     self.target_mut(target).drilled = Some(drilled);
@@ -227,6 +225,12 @@ impl State {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Of a part of a log that has not a target's stream nothing is kept of that.
+    fn known_of<'a>(&self, targets: &'a BTreeSet<Target>) -> Vec<&'a Target> {
+        let known = |target: &&Target| target_stream(target).is_ok_and(|stream| self.knows(&stream));
+        targets.iter().filter(known).collect()
     }
 
     /// Whose rejections stood that it does not name: what came after its time it has not gone over.

@@ -70,6 +70,8 @@ pub enum Matter {
     GlassBroken {
         by: BTreeSet<ActorId>,
         change: ChangeId,
+        /// Payload digest of what they signed.
+        glass: Digest,
         /// Whose rejections they went over, also without knowing of them.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         over: BTreeSet<ActorId>,
@@ -131,9 +133,11 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
-            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
+            Self::AfterReview { change, .. } | Self::LandedAlone { change, .. } => {
                 format!("{} {change}", self.kind())
             }
+            // Each time that it is broken somebody looks.
+            Self::GlassBroken { glass, .. } => format!("{} {glass}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -249,7 +253,7 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 [format!("change/{change}"), format!("person/{by}")].into_iter().chain(targets).collect()
             }
-            Self::GlassBroken { by, change, targets, over: _ } => {
+            Self::GlassBroken { by, change, targets, glass: _, over: _ } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 let by = by.iter().map(|by| format!("person/{by}"));
                 std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
@@ -291,7 +295,7 @@ impl Matter {
                 let from = from.short();
                 format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
             }
-            Self::GlassBroken { by, change, over, targets } => {
+            Self::GlassBroken { by, change, glass: _, over, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 let joined = |people: &BTreeSet<ActorId>| -> String {
                     people.iter().map(|person| person.as_str()).collect::<Vec<_>>().join(" and ")

@@ -135,17 +135,18 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<Exit, CliError> {
-    let session = global.session()?;
-    let reading = session.read(change)?;
+    let session = global.session().map_err(CliError::or_without_the_log)?;
+    let reading = session.read(change).map_err(CliError::or_without_the_log)?;
     let view = reading.view()?;
     let (gate, audience, transition) = permit::asked(&session, &reading, args.gate.as_ref(), None, None)?;
     let origin = Origin::of(&session.log.client, args.git.as_deref(), &[]);
     let computed = recompute(&reading, args.git.as_deref(), &[])?;
     let looked = looking::look(&reading, origin, Length::Bounded).ok();
     let why = args.why.as_deref().unwrap_or_default();
-    let mut lines = about("break glass for", &view);
+    let mut lines = about("break-glass", &view);
     lines.extend(computed.iter().flat_map(propose::describe));
     lines.extend(opens(&gate, &args.over, args.incident.as_deref(), why));
+    lines.extend(from_where(&transition, args.git.as_deref(), view.id.short()));
     lines.extend(named(&reading, &args.over)?);
     let over_freezes = super::freeze::gone_over(&reading.state().governance, &args.over_freeze)?;
     lines.extend(over_freezes.iter().map(|freeze| format!("goes over freeze {}", name_of(freeze))));
@@ -194,6 +195,28 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
         }
     }
     Ok(Exit::Done)
+}
+
+/// It opens for one move alone, which the branch may have left behind: a clone at hand may know.
+fn from_where(transition: &Transition, git: Option<&Path>, short: &str) -> Vec<String> {
+    let Transition::Git(moved) = transition else { return Vec::new() };
+    let branch = moved.reference.trim_start_matches("refs/heads/");
+    let mut lines = vec![format!(
+        "moves {branch} of {} from {} to {}, and nothing else",
+        moved.repository,
+        moved.old.short(),
+        moved.new.short()
+    )];
+    let path = git.unwrap_or(Path::new("."));
+    let is_its_clone = || content::name_of_clone(path).is_ok_and(|name| name == moved.repository);
+    let there = || Repository::open(path).ok()?.resolve(&format!("refs/remotes/origin/{branch}")).ok();
+    if let Some(tip) = is_its_clone().then(there).flatten().filter(|tip| *tip != moved.old) {
+        lines.push(format!(
+            "this clone has {branch} at {}: where it stands there by now, rebase, countersign revise {short} --git . and break it for that",
+            tip.short()
+        ));
+    }
+    lines
 }
 
 /// Whose rejection it says that it goes over, checked: a slip would look as if it were named. A rejection that only a gate was handed
@@ -338,7 +361,11 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
             .iter()
             .try_for_each(|by| is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
     }
-    let over_freezes = whole(&args.over_freeze)?;
+    // Those of a log that this machine has never seen go by their whole digests.
+    let over_freezes = match &known {
+        Some(known) => super::freeze::gone_over(known, &args.over_freeze).or_else(|_| whole(&args.over_freeze)),
+        None => whole(&args.over_freeze),
+    }?;
     let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];

@@ -89,6 +89,17 @@ impl CliError {
         Self { exit: Exit::Usage, ..Self::new("usage", message) }
     }
 
+    /// Where the log is away, an emergency goes by another road.
+    pub fn or_without_the_log(self) -> Self {
+        if self.code != "unreachable" {
+            return self;
+        }
+        let hint = "while the log is away, a gate opens to people. Of commits: git revert what was wrong, or commit what mends it, and git push: \
+                    the refusal prints the lines. Of a command: countersign apply --target SYSTEM/ENV --file PATH -- COMMAND prints them. With \
+                    the log: start it with `countersign serve --home HOME`, or name it with --url";
+        self.hint(hint)
+    }
+
     /// The same as [`CliError::new`] of what a gate or the log would refuse, and is refused here already.
     pub fn refused(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { exit: Exit::Refused, ..Self::new(code, message) }

@@ -14,7 +14,7 @@ use countersign_core::{
     governance::read_manifest,
     ids::Oid,
     statement::Seen,
-    subject::{GitSubject, Subject},
+    subject::{GitSubject, GovernanceSubject, Subject},
 };
 use countersign_ledger::Digest;
 
@@ -32,6 +32,7 @@ use crate::{
     files,
     git::Repository,
     material::{Naming, objects, replaced, touched},
+    publication::InForce,
     reading::Reading,
     wire::Material,
 };
@@ -72,7 +73,14 @@ pub struct Looked {
 
 /// What the present revision brings: what would be signed.
 pub fn look(reading: &Reading, origin: Origin<'_>, length: Length) -> Result<Looked, CliError> {
-    let paths = paths(reading, reading.revision())?;
+    let paths = match (reading.subject(), &origin) {
+        // Compared with what it has put in force itself, it would change nothing.
+        (Subject::Governance(subject), Origin::Server(client)) if !reading.change().status.is_open() => {
+            let genesis = &reading.state().governance.record.genesis;
+            governed(reading, &InForce::up_to(&client.published()?, genesis, &subject.parent)?.files, subject)?
+        }
+        _ => paths(reading, reading.revision())?,
+    };
     // That a clone or files are what the change is about is worth more than their contents.
     let at_best = match origin {
         Origin::Server(_) => Seen::Material,
@@ -147,11 +155,7 @@ fn paths(reading: &Reading, revision: &Revision) -> Result<Vec<TouchedPath>, Cli
     };
     match &revision.subject {
         Subject::Files(_) => Ok(touched(&revision.subject, None)),
-        Subject::Governance(subject) => {
-            let list = |digest: &Digest| reading.blob(digest).map(<[u8]>::to_vec);
-            let list = read_manifest(&subject.files, &list)?;
-            Ok(replaced(&reading.state().governance.record.files, &list))
-        }
+        Subject::Governance(subject) => governed(reading, &reading.state().governance.record.files, subject),
         Subject::Git(GitSubject { delta, .. }) => {
             let blob = revision.facts.and_then(|digest| reading.blob(&digest));
             let facts = GitFacts::parse(blob.ok_or_else(|| unfit("its facts are not here"))?)?;
@@ -161,6 +165,16 @@ fn paths(reading: &Reading, revision: &Revision) -> Result<Vec<TouchedPath>, Cli
             Ok(facts.paths)
         }
     }
+}
+
+/// What it replaces of these files.
+fn governed(
+    reading: &Reading,
+    before: &BTreeMap<String, Digest>,
+    subject: &GovernanceSubject,
+) -> Result<Vec<TouchedPath>, CliError> {
+    let list = |digest: &Digest| reading.blob(digest).map(<[u8]>::to_vec);
+    Ok(replaced(before, &read_manifest(&subject.files, &list)?))
 }
 
 fn looked(

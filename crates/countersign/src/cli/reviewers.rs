@@ -34,6 +34,11 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let found = found(&log, &reading, log.standing(None, now)?.presence(now))?;
     match global.format {
         Format::Json => output::json(&json!({ "change": reading.change().id, "reviewers": to_json(&found) }))?,
+        Format::Text if !reading.change().status.is_open() => anstream::println!(
+            "change {} is {}; nobody is asked for an approval of it any more",
+            reading.change().id.short(),
+            reading.change().status.as_str()
+        ),
         Format::Text if found.is_empty() => anstream::println!(
             "nobody can give an approval now that would count: countersign show {}",
             reading.change().id.short()

@@ -91,8 +91,8 @@ const LOOKS_BEFORE: u32 = 15;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let session = global.session()?;
-    let landed = landed(&session, &args.target)?;
+    let session = global.session().map_err(CliError::or_without_the_log)?;
+    let landed = landed(&session, &args.target).map_err(CliError::or_without_the_log)?;
     let target = &args.target;
     let all: BTreeSet<GateId> = landed.landed.iter().map(|line| line.gate.clone()).collect();
     let gate = match &args.gate {

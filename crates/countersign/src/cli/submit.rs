@@ -135,9 +135,13 @@ impl Session {
             Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
             Err(ClientError::Refused { code, class: Some(class), message, hint }) => {
                 let error = CliError { exit: Exit::of_said(class, &code), code: code.into(), message, hint };
-                return Err(or_to_a_gate(error, kept.as_ref()));
+                let own = "it is signed: if the server is wrong, a gate that is handed it says for itself whether it obeys it";
+                return Err(or_to_a_gate(error, kept.as_ref(), own));
             }
-            Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
+            Err(error) => {
+                let own = "it is signed, and a gate obeys it without the server";
+                return Err(or_to_a_gate(error.into(), kept.as_ref(), own));
+            }
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
             return Err(unseen(error, kept.as_ref()));
@@ -181,9 +185,9 @@ impl Session {
 }
 
 /// A stop that the server did not take can still be obeyed.
-fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
+fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>, own: &str) -> CliError {
     if let Some(kept) = kept {
-        let own = format!("it is signed, and a gate obeys it without the server, {}", stop::to_a_gate(kept));
+        let own = format!("{own}, {}", stop::to_a_gate(kept));
         error.hint = Some(error.hint.map_or_else(|| own.clone(), |hint| format!("{hint}\n{own}")));
     }
     error

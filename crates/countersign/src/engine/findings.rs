@@ -22,7 +22,7 @@ use countersign_core::{
     statement::{Body, Finding, Holder, MAX_LIST, Matter},
     take,
 };
-use countersign_ledger::Time;
+use countersign_ledger::{Digest, Time};
 
 use super::{Engine, EngineError, reads::MAX_PAGE, speech};
 use crate::{
@@ -193,14 +193,14 @@ impl Engine {
         let now = self.clock.now()?;
         let governance = self.governance().await?;
         let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
-        let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
+        let mut glass: BTreeMap<Digest, BrokenGlass> = BTreeMap::new();
         let mut alone: BTreeMap<ChangeId, LandedAlone> = BTreeMap::new();
         for target in targets {
             let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
             let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
             changes.extend(unreviewed.map(|rolled| (rolled.change.clone(), rolled)));
             let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
-            glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
+            glass.extend(unreviewed.map(|broken| (broken.glass, broken)));
             let unreviewed = history.alone.into_iter().filter(|alone| alone.unreviewed);
             alone.extend(unreviewed.map(|alone| (alone.change.clone(), alone)));
         }
@@ -219,12 +219,12 @@ impl Engine {
         };
         // Whom only a trailer names stays among them: else whoever writes it would choose who looks.
         let had_a_hand = |change: &Change| take::contributors(&governance, change).but_claimed();
-        for (id, BrokenGlass { by, change, over, .. }) in glass {
-            let Some(broken) = self.change(&id).await? else { continue };
+        for (glass, BrokenGlass { by, change, over, .. }) in glass {
+            let Some(broken) = self.change(&change).await? else { continue };
             let mut hands = had_a_hand(&broken);
             hands.extend(by.iter().cloned());
             let who = asked(&broken.targets, hands);
-            found.push((Matter::GlassBroken { by, change, over, targets: broken.targets }, who));
+            found.push((Matter::GlassBroken { by, change, glass, over, targets: broken.targets }, who));
         }
         for (id, LandedAlone { gate, unmet, .. }) in alone {
             let Some(landed) = self.change(&id).await? else { continue };

@@ -392,13 +392,17 @@ impl Engine {
         submitted
     }
 
-    /// Who rolled back alone, or broke the glass, is told at once who looks at it: from the start of what runs, however that ends.
+    /// Who rolled back alone is told at once who looks at it: from the start of what runs, however that ends. Who breaks the glass is told
+    /// when they sign it.
     /// Where that does not work it is asked again when a server starts.
     async fn look_after(&self, envelope: &[u8]) {
         let statement = Envelope::parse(envelope).ok().and_then(|envelope| Statement::parse(envelope.payload()).ok());
-        if let Some(Body::OutcomeReport(report)) = statement.map(|statement| statement.body)
-            && let Err(error) = self.raise_after_reviews(&report.targets).await
-        {
+        let targets = match statement.map(|statement| statement.body) {
+            Some(Body::OutcomeReport(report)) => report.targets,
+            Some(Body::BreakGlass(said)) => said.targets,
+            _ => return,
+        };
+        if let Err(error) = self.raise_after_reviews(&targets).await {
             tracing::warn!(%error, "nobody could be asked to look at what was rolled back");
         }
     }

@@ -159,6 +159,10 @@ changes",
     error: change CHANGE is applied
     hint: there is nothing left to put in force
     ");
+    // Looked at later it is still what it replaced.
+    let looked = say(&stage, &server, &format!("diff {id} --key ada"));
+    let both = ["-{\"owner\":\"owners\",\"tier\":2}", "+{\"owner\":\"owners\",\"tier\":1}"];
+    assert!(both.iter().all(|line| looked.stdout.contains(line)), "{looked}");
     // What is in force now is what the next one is compared with.
     assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @"
     status 1

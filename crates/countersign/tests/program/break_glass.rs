@@ -239,6 +239,34 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     assert!(list.stderr.contains("alice broke the glass"), "{list}");
 }
 
+/// Another landed since it was proposed: the refused push says why the glass does not hold for it, and what does.
+#[test]
+fn broken_glass_of_a_branch_that_moved_says_what_to_do() {
+    let world = World::usual();
+    world.edit("fix", "payments/retries", "5\n");
+    let change = world.propose("alice", &["payments/production"]);
+    world.git(&["checkout", "--quiet", "-B", "other", "origin/main"]);
+    world.edit("other", "checkout/timeout", "30\n");
+    let other = world.propose("bob", &["checkout/production"]);
+    world.approve("carol", &other);
+    world.push(&["other:main"]).passes();
+    let broken = world.say("alice", &["break-glass", &change, "--why", "orders fail", "--git", "work"]);
+    assert_eq!(broken.status, 0, "{broken}");
+    assert!(broken.stderr.contains("moves main of shop from "), "{broken}");
+    world.git(&["checkout", "--quiet", "fix"]);
+    world.git(&["rebase", "--quiet", "other"]);
+    world.push(&["fix:refs/heads/review/fix"]).passes();
+    let refused = world.push(&["fix:main"]);
+    assert!(!refused.passed && refused.raw.contains("alice broke the glass for it to go from "), "{}", refused.raw);
+    assert!(refused.raw.contains(&format!("countersign revise {}", &change[..12])), "{}", refused.raw);
+    assert!(refused.raw.contains(&format!("countersign break-glass {} --why TEXT", &change[..12])), "{}", refused.raw);
+    let words = ["revise", &change, "--git", "work", "--range", "origin/main..fix"];
+    world.git(&["fetch", "--quiet"]);
+    assert_eq!(world.say("alice", &words).status, 0);
+    assert_eq!(world.say("alice", &["break-glass", &change, "--why", "orders fail"]).status, 0);
+    world.push(&["fix:main"]).passes();
+}
+
 /// Whose keys are taken, and who takes another's and so grants nothing meanwhile, nobody is sent to.
 #[test]
 fn who_cannot_sign_is_not_named_as_entitled() {
@@ -301,7 +329,7 @@ fn a_command_is_run_whatever_the_rules_say() {
     assert!(findings.contains("alice broke the glass"), "{findings}");
 }
 
-/// However it ends: what was started may have done anything.
+/// However it ends: it is asked for when they sign, and once.
 #[test]
 fn broken_glass_whose_command_fails_is_looked_at() {
     let world = World::usual();
@@ -311,7 +339,8 @@ fn broken_glass_whose_command_fails_is_looked_at() {
         .say("alice", &[&words[..], &["--command", "grep on flags.json", "--target", "payments/production"]].concat());
     let change = run.done()["id"].as_str().unwrap().to_owned();
     assert_eq!(world.say("alice", &["break-glass", &change, "--why", "orders fail"]).status, 0);
-    assert_eq!(world.say("alice", &["findings", "--open"]).done(), serde_json::json!([]));
+    let asked = world.say("alice", &["findings", "--open"]).done();
+    assert_eq!((asked.as_array().unwrap().len(), &asked[0]["who"][0]), (1, &serde_json::json!("bob")), "{asked}");
     let failed = world.say("alice", &["apply", &change, "--file", "flags.json", "--", "grep", "on", "flags.json"]);
     assert_eq!(failed.status, 1, "{failed}");
     assert_eq!(world.state(&change), "failed");
@@ -383,4 +412,19 @@ fn what_happened_in_an_outage_is_sent_without_a_push() {
     assert_eq!(status.status, 0, "{status}");
     let again = outage.world.stage.run("gate sync shop.git");
     assert!(again.stdout.contains("nothing waited to be sent"), "{again}");
+}
+
+/// At three in the morning nobody looks for the other road in a manual.
+#[test]
+fn an_emergency_without_the_log_is_told_of_the_road_that_needs_none() {
+    let world = World::usual();
+    world.edit("fix", "payments/retries", "5\n");
+    let change = world.propose("alice", &["payments/production"]);
+    for words in [&["break-glass", &change, "--why", "orders fail"][..], &["rollback", "payments/production"]] {
+        let run = world.say_to("http://127.0.0.1:1", "alice", words);
+        assert_eq!(run.status, 1, "{run}");
+        for said in ["\"code\":\"unreachable\"", "git revert", "git push", "countersign apply --target"] {
+            assert!(run.stderr.contains(said), "{said}: {run}");
+        }
+    }
 }

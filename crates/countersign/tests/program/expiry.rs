@@ -12,6 +12,10 @@ fn what_nobody_touches_expires_and_that_is_said_before() {
     let config = world.stage.read("home/countersign.yaml");
     let wait = "loosening_wait_secs: 0";
     assert!(config.contains(wait), "{config}");
+    let short = config.replace(wait, "loosening_wait_secs: 0\n  expires_after_days: 3");
+    world.stage.write("home/countersign.yaml", &short);
+    let refused = world.say("alice", &["amend", "home", "--why", "changes grow old"]);
+    assert!(refused.stderr.contains("7 to 3650 days; it comes from `catalog:` in countersign.yaml"), "{refused}");
     let config = config.replace(wait, "loosening_wait_secs: 0\n  expires_after_days: 30");
     world.stage.write("home/countersign.yaml", &config);
     let amended = world.say("alice", &["amend", "home", "--why", "changes grow old"]).done();

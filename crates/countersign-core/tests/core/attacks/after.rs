@@ -58,10 +58,11 @@ fn glass_of_a_command(world: &mut World, change: &ChangeId) -> BreakGlass {
     BreakGlass { audience, gate: "apply".parse().unwrap(), ..world.glass(change) }
 }
 
-fn glass_broken(world: &World, change: &ChangeId, by: &str, over: &[&str], who: &str) -> Body {
+fn glass_broken(world: &World, change: &ChangeId, (by, glass): (&str, Digest), over: &[&str], who: &str) -> Body {
     let what = Matter::GlassBroken {
         by: [id(by)].into(),
         change: change.clone(),
+        glass,
         over: over.iter().map(|by| id(by)).collect(),
         targets: targets(&[SEARCH]),
     };
@@ -188,15 +189,75 @@ fn broken_glass_whose_command_is_killed_is_looked_at() {
     let change = files(&mut world, "ada", &file("mended"), Purpose::default());
     let glass = glass_of_a_command(&mut world, &change);
     let permit = world.say("linus", Body::BreakGlass(glass)).unwrap();
-    let early = glass_broken(&world, &change, "linus", &[], "mallory");
-    assert!(told(world.say("countersign", early)).starts_with("glass-not-broken"));
-    world.report("linus", &change, permit, OutcomeResult::Started).unwrap();
-    let asked = glass_broken(&world, &change, "linus", &[], "mallory");
+    let asked = glass_broken(&world, &change, ("linus", permit), &[], "mallory");
     world.say("countersign", asked.clone()).unwrap();
+    world.report("linus", &change, permit, OutcomeResult::Started).unwrap();
     // That it failed, or went well, makes no second one of it.
     world.report("linus", &change, permit, OutcomeResult::Failed).unwrap();
     assert!(told(world.say("countersign", asked)).starts_with("glass-not-broken"));
     verified(&world);
+}
+
+/// Whoever breaks the glass could silence the gate that would say how it ended, and break it a second time while the first is looked at.
+#[test]
+fn a_gate_that_was_silenced_after_the_glass_was_broken_sheds_no_after_review() {
+    let mut world = World::new();
+    world.register_gate();
+    let change = world.propose_git("ada", &facts(2, &[author("ada@example.com")]));
+    let glass = world.glass(&change);
+    let first = world.say("linus", Body::BreakGlass(glass)).unwrap();
+    world.revoke("linus", "git-gate").unwrap();
+    let report = world.outcome(&change, first, OutcomeResult::Applied);
+    assert!(told(world.say_with("shop-gate", &["git-gate"], report.clone())).starts_with("key-"));
+    let asked = glass_broken(&world, &change, ("linus", first), &[], "mallory");
+    world.say("countersign", asked).unwrap();
+    // Its next key says what the one before was given.
+    world.confirm("grace", "git-gate").unwrap();
+    let next = GateRegistration { key: world.keys["stranger"].public(), ..world.registration() };
+    world.say("barbara", Body::GateRegistration(next)).unwrap();
+    let glass = BreakGlass { audience: world.keys["stranger"].public().fingerprint(), ..world.glass(&change) };
+    let second = world.say("linus", Body::BreakGlass(glass)).unwrap();
+    let again = glass_broken(&world, &change, ("linus", second), &[], "mallory");
+    world.say("countersign", again).unwrap();
+    let report = world.outcome(&change, first, OutcomeResult::Applied);
+    world.say_with("shop-gate", &["stranger"], report).unwrap();
+    verified(&world);
+}
+
+/// A permit keeps a change from landing elsewhere, and who runs a command chooses the moment.
+#[test]
+fn a_stranger_to_a_change_asks_for_no_permit_of_it() {
+    let mut world = World::new();
+    let gate = GateRegistration { targets: targets(&["checkout/production"]), ..world.registration() };
+    world.say("barbara", Body::GateRegistration(gate)).unwrap();
+    let commits = facts(2, &[author("ada@example.com")]);
+    let proposal = world.proposal("checkout/production", &git(&commits), Some(&commits));
+    let change = world.begin("ada", proposal);
+    let at_the_gate = |world: &mut World, by: &str| {
+        let transition = world.transition(&change);
+        let gate = world.registration();
+        let asked = PermitRequest {
+            audience: gate.key.fingerprint(),
+            gate: gate.gate,
+            ..world.request(by, &change, &transition)
+        };
+        match world.say(by, Body::PermitRequest(asked)) {
+            Ok(_) => "taken".to_owned(),
+            refused => told(refused),
+        }
+    };
+    assert_snapshot!(at_the_gate(&mut world, "mallory"), @"not-yours: mallory had no hand in change CHANGE, and neither owns what it goes to nor is on call for it, a senior or of the policy group");
+    assert!(at_the_gate(&mut world, "robo").starts_with("not-yours"));
+    for who in ["ada", "grace", "barbara"] {
+        assert_eq!(at_the_gate(&mut world, who), "taken", "{who}");
+    }
+    let mut proposal = world.proposal("checkout/production", &file("good"), None);
+    proposal.purpose = Purpose::default();
+    let change = world.begin("ada", proposal);
+    world.approve("grace", &change).unwrap();
+    let transition = world.transition(&change);
+    let asked = world.request("mallory", &change, &transition);
+    assert!(told(world.say("mallory", Body::PermitRequest(asked))).starts_with("not-yours"));
 }
 
 #[test]
@@ -268,9 +329,9 @@ fn break_glass_over_a_rejection_shaken_off_by_proposing_anew() {
     let permit = world.say("linus", Body::BreakGlass(named)).unwrap();
     let report = world.outcome(&change, permit, OutcomeResult::Applied);
     world.say_with("shop-gate", &["git-gate"], report).unwrap();
-    let silent = glass_broken(&world, &change, "linus", &[], "mallory");
+    let silent = glass_broken(&world, &change, ("linus", permit), &[], "mallory");
     assert!(told(world.say("countersign", silent)).starts_with("glass-not-broken"));
-    let asked = glass_broken(&world, &change, "linus", &["mallory"], "mallory");
+    let asked = glass_broken(&world, &change, ("linus", permit), &["mallory"], "mallory");
     let Body::Finding(finding) = &asked else { unreachable!() };
     assert!(finding.what.words().contains("over the rejection of mallory"));
     world.say("countersign", asked).unwrap();
@@ -339,7 +400,7 @@ fn a_newcomer_looks_at_nothing_that_who_enrolled_them_did_alone() {
     let hands = [id("linus"), id("grace")].into();
     let who = reviewers(&world.state.governance, &targets(&[SEARCH]), &hands, &BTreeSet::new(), world.now);
     assert_eq!(who, [id("mallory")].into());
-    let asked = glass_broken(&world, &change, "grace", &[], "zoe");
+    let asked = glass_broken(&world, &change, ("grace", permit), &[], "zoe");
     let Body::Finding(Finding { what, .. }) = &asked else { unreachable!() };
     let what = what.clone();
     let finding = FindingId::of_finding(&world.say("countersign", asked).unwrap());

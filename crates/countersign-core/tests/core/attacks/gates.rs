@@ -211,7 +211,13 @@ fn landings_that_a_gate_forges_keep_no_after_review_out() {
     let opened = world.say("linus", Body::BreakGlass(glass)).unwrap();
     let report = world.outcome(&change, opened, OutcomeResult::Applied);
     world.say_with("shop-gate", &["git-gate"], report).unwrap();
-    let broken = Matter::GlassBroken { by: [id("linus")].into(), change, over: [].into(), targets: targets(&[SEARCH]) };
+    let broken = Matter::GlassBroken {
+        by: [id("linus")].into(),
+        change,
+        glass: opened,
+        over: [].into(),
+        targets: targets(&[SEARCH]),
+    };
     assert_eq!(raise(&mut world, broken), "taken");
     let rule: RuleId = "owner-approves".parse().unwrap();
     let target: Target = SEARCH.parse().unwrap();

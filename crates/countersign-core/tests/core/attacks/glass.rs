@@ -45,6 +45,7 @@ fn one_who_owns_it_opens_a_gate_once_and_somebody_else_looks_at_it() {
     let what = |by: &str| Matter::GlassBroken {
         by: [id(by)].into(),
         change: change.clone(),
+        glass: opened,
         over: [].into(),
         targets: targets(&["search/production"]),
     };

@@ -27,6 +27,7 @@ pub fn matters() -> Vec<Statement> {
         of(Matter::GlassBroken {
             by: BTreeSet::from([id("grace"), id("linus")]),
             change: change(),
+            glass: Digest::of("glass"),
             over: BTreeSet::from([id("mallory")]),
             targets: targets(&["checkout/production"]),
         }),

@@ -177,6 +177,23 @@ impl Desk {
         change.permits.iter().rev().find(is_it).map(|permit| permit.statement)
     }
 
+    /// What people have signed so that this change goes from somewhere else, or as something else.
+    pub fn broken_for_another<'a>(
+        &self,
+        change: &'a Change,
+        transition: &Transition,
+        now: Time,
+    ) -> Option<&'a PermitRecord> {
+        let reference = transition.reference().ok()?;
+        let is_it = |permit: &&PermitRecord| {
+            permit.broken.is_some()
+                && permit.outcome.is_none()
+                && permit.transition != reference
+                && permit.expires_at >= now
+        };
+        change.permits.iter().rev().find(is_it)
+    }
+
     /// Opens for what the log has taken: those who signed still can, as many as it takes, and whatever was handed to this gate is
     /// named in it.
     pub(super) fn open_broken(

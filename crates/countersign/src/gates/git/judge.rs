@@ -8,7 +8,7 @@ use countersign_core::{
     decision::Outcome,
     explain::Explained,
     facts::{self, GitFacts, Identities, NotALanding, Range, git::GitRead as _},
-    ids::{ChangeId, Oid, Target},
+    ids::{ActorId, ChangeId, Oid, Target},
     kind::{Documents, Kind},
     preview::{Preview, documents_asked},
     rollback::instead_in_words,
@@ -301,6 +301,36 @@ impl Judge<'_> {
             }
             error => error.into(),
         }
+    }
+
+    /// Broken glass opens for one transition alone. Whoever is refused since the branch moved, or since they rebased, would not know why it
+    /// does not hold.
+    pub fn with_glass(&self, error: GateError) -> GateError {
+        let GateError::Refused(refused) = error else { return error };
+        let told = refused.of_change().cloned().and_then(|change| self.glass_of_another(&change));
+        match told {
+            Some((what, commands)) => commands.iter().fold(refused.note(what), Refused::command).into(),
+            None => GateError::Refused(refused),
+        }
+    }
+
+    fn glass_of_another(&self, change: &ChangeId) -> Option<(String, [String; 2])> {
+        let change = self.desk.change(change).ok().flatten()?;
+        let permit = self.desk.broken_for_another(&change, self.transition, (self.clock)())?;
+        let blob = self.desk.blob(&permit.transition.digest).ok().flatten()?;
+        let Transition::Git(signed) = Transition::read(&permit.transition, &blob).ok()? else { return None };
+        let by: Vec<&str> = permit.broken.iter().flat_map(|broken| broken.by.keys()).map(ActorId::as_str).collect();
+        let short = change.id.short();
+        let what = format!(
+            "{} broke the glass for it to go from {} to {}, and this push goes from {} to {}; where the branch has moved, on top of it:",
+            by.join(" and "),
+            signed.old.short(),
+            signed.new.short(),
+            self.push.old.short(),
+            self.push.new.short()
+        );
+        let revise = format!("countersign revise {short} {}", self.push.range(&self.push.new));
+        Some((what, [revise, format!("countersign break-glass {short} --why TEXT")]))
     }
 
     fn denied(&self, change: &Change, judged: &Judged) -> Refused {

@@ -204,7 +204,8 @@ fn judge(
         let mut opened = Vec::with_capacity(steps.len());
         for step in &steps {
             let reserved = gate.journal()?.reserved(&step.transition, clock());
-            let openings = openings(&mut step.judge(&mut desk, clock, &brought), &given, &reserved)?;
+            let mut judge = step.judge(&mut desk, clock, &brought);
+            let openings = openings(&mut judge, &given, &reserved).map_err(|error| judge.with_glass(error))?;
             desk.has_under_way(openings.iter().map(|opening| opening.change().id.clone()));
             opened.push(openings);
         }

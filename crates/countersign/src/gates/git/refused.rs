@@ -40,6 +40,11 @@ impl Refused {
         &self.what
     }
 
+    /// The change that it is about.
+    pub const fn of_change(&self) -> Option<&ChangeId> {
+        self.show.as_ref()
+    }
+
     /// A sentence of explanation.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
