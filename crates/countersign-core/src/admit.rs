@@ -39,7 +39,7 @@ pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub use self::freeze::renewed as freeze_renewed;
 pub(crate) use self::freeze::still_holds as freeze_still_holds;
-pub use self::glass::enough as enough_broke;
+pub use self::glass::{counting, enough as enough_broke};
 pub use self::outage::may_land_alone;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};

@@ -131,15 +131,24 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     }
     let signed = outage.sign("dave", &["--cosign", "part.json"]);
     assert!(signed.status == 1 && signed.stderr.contains("did not come along"), "{signed}");
-    // A file with a worthless signature more keeps no good one out, and says why it opens nothing.
+    // Who is not entitled is told before they sign; a worthless signature more keeps no good one out, and the gate says whose it is not.
     outage.world.stage.key("mallory");
-    fs::copy(outage.world.stage.path("glass.json"), outage.world.stage.path("bad.json")).unwrap();
-    assert_eq!(outage.sign("mallory", &["--cosign", "bad.json", "--as", "bob"]).status, 0);
-    outage.push_with("bad.json").is_refused("unknown-key");
+    let stranger = outage.sign("mallory", &["--cosign", "glass.json", "--as", "mallory"]);
+    stranger.is_refused(3, "not-entitled");
+    assert!(stranger.stderr.contains("nothing was signed") && stranger.stderr.contains("dave"), "{stranger}");
+    assert_eq!(outage.sign("mallory", &["--cosign", "glass.json", "--as", "bob"]).status, 0);
+    let bad = outage.push_with("glass.json");
+    bad.is_refused("glass-people");
+    assert!(
+        bad.said.contains("a signature does not count: ") && bad.said.contains("nobody in the catalog"),
+        "{}",
+        bad.said
+    );
     let second = outage.sign("dave", &["--cosign", "glass.json"]);
     assert_eq!(second.status, 0, "{second}");
     let push = outage.push_with("glass.json");
     push.passes();
+    assert!(push.said.contains("a signature does not count: "), "{}", push.said);
     assert!(push.said.contains("the glass is broken by carol and dave, without the log"), "{}", push.said);
     let change = first.json()["change"].as_str().unwrap().to_owned();
     // Once: the branch goes back only by another.

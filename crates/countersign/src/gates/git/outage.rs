@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{glass::GLASS_SECS, subject::Transition};
+use countersign_core::{glass::GLASS_SECS, refusal::Refusal, subject::Transition};
 use countersign_ledger::{Envelope, Time};
 
 use super::{
@@ -110,16 +110,28 @@ fn open(
             .note("push without it: what is refused prints what this gate draws now, and that is signed anew:")
             .command(format!("git push origin HEAD:{}", shell_word(push.branch.short())))
     })?;
-    let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
+    let refused = |error| match error {
         DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
         other => other.into(),
+    };
+    let (counting, others) = desk.counting(glass, clock()).map_err(refused)?;
+    let words = |other: &Refusal| format!("a signature does not count: {other}");
+    let glass = &counting;
+    let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
+        DeskError::Refused(refusal) => others.iter().map(words).fold(Refused::of(&refusal), Refused::note).into(),
+        other => GateError::from(other),
     })?;
+    others.iter().map(words).for_each(|line| eprintln!("countersign: {line}"));
     let brought = glass.blobs();
     let judge = Judge { push, desk, transition, clock, brought: &brought };
     judge.lands(opening.change())?;
     judge.covers(std::slice::from_ref(&opening), &push.targets()?)?;
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
+    if !others.is_empty() {
+        // As the log takes it.
+        kept(gate).keep(glass).map_err(|refusal| Refused::of(&refusal))?;
+    }
     let openings = [opening];
     let reserved =
         spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), None, clock())?;
