@@ -437,3 +437,32 @@ fn an_emergency_without_the_log_is_told_of_the_road_that_needs_none() {
         }
     }
 }
+
+/// A signature that the log does not take leaves the change behind that it came with: it is said, and what to do.
+#[test]
+fn what_the_log_refuses_of_an_outage_is_told_with_what_it_leaves_open() {
+    let mut world = World::usual();
+    for who in ["alice", "bob", "carol", "dave"] {
+        assert_eq!(world.say(who, &["whoami"]).status, 0);
+    }
+    assert_eq!(world.stage.run("gate sync shop.git").status, 0);
+    // Of which neither the gate nor dave's machine hears.
+    let key = world.key("dave").public().fingerprint();
+    world.say("alice", &["revoke", key.as_str(), "--why", "lost"]).done();
+    let url = world.server().url.clone();
+    world.stop_server();
+    let mut outage = Outage { world, url };
+    outage.world.edit("fix", "payments/retries", "5\n");
+    let at = drawn(&outage.world.push(&["HEAD:main"]));
+    let signed = outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]).done();
+    assert_eq!(outage.sign("dave", &["--cosign", "glass.json"]).status, 0);
+    outage.push_with("glass.json").passes();
+    outage.back();
+    let sent = outage.world.stage.run("gate sync shop.git --format json");
+    assert_eq!(sent.status, 3, "{sent}");
+    let short = &signed["change"].as_str().unwrap()[..12];
+    assert!(sent.stderr.contains(&format!("who proposed it closes it: countersign withdraw {short}")), "{sent}");
+    assert!(sent.stderr.contains("countersign gate status REPO --answer WHY"), "{sent}");
+    assert_eq!(sent.json()["not_taken"][0]["change"], signed["change"], "{sent}");
+    assert_eq!(outage.world.say("carol", &["withdraw", short]).status, 0);
+}

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Ends with 3 while the log does not take all of it.
+/// Ends with 3 while the log does not take all of it, and with 1 where the server cannot be reached.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bare repository
@@ -38,7 +38,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         Format::Json => output::json(&sent)?,
         Format::Text => tell(&sent),
     }
-    Ok(if sent.left.is_nothing() { Exit::Done } else { Exit::Refused })
+    Ok(if sent.left.is_nothing() && sent.not_taken.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 /// Each is taken for itself; what is wrong with one ends it there.
@@ -56,9 +56,11 @@ fn take(global: &Global, gate: &GitGate, files: &[PathBuf]) -> Result<Exit, CliE
     Ok(Exit::Done)
 }
 
-fn tell(Sent { waited, left }: &Sent) {
+fn tell(Sent { waited, left, not_taken }: &Sent) {
     if waited.is_nothing() {
         anstream::println!("{} nothing waited to be sent", good("ok"));
+    } else if left.is_nothing() && !not_taken.is_empty() {
+        anstream::println!("{}: the log refuses a part of it for good, as said above", warn("refused"));
     } else if left.is_nothing() {
         anstream::println!("{} sent: {}", good("ok"), words(waited));
     } else {

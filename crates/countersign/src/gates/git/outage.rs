@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{glass::GLASS_SECS, refusal::Refusal, subject::Transition};
+use countersign_core::{glass::GLASS_SECS, ids::ChangeId, refusal::Refusal, subject::Transition};
 use countersign_ledger::{Envelope, Time};
+use serde::Serialize;
 
 use super::{
     FOLDER, GateError, GitGate, alone, carried, drill,
@@ -221,19 +222,49 @@ fn lines(
     Ok(Some((note, commands)))
 }
 
+/// What people signed while the log was away, and it does not take.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotTaken {
+    pub change: ChangeId,
+    pub why: String,
+    /// Whether the change came along with it, so that the log has that, and it is open.
+    pub is_open: bool,
+}
+
+impl NotTaken {
+    fn lines(&self) -> Vec<String> {
+        let short = self.change.short();
+        let mut lines = vec![format!("the log does not take what broke the glass for change {short}: {}", self.why)];
+        if self.is_open {
+            lines.push(format!(
+                "the change stays open, and cannot land, as the branch has it already; who proposed it closes it: countersign withdraw {short}"
+            ));
+        }
+        lines.push(
+            "the branch stands where no permit put it; say what it was: countersign gate status REPO --answer WHY"
+                .to_owned(),
+        );
+        lines
+    }
+}
+
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
-pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
+pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
     carried::forget(gate)?;
     alone::hand_on(gate, desk, now)?;
     drill::hand_on(gate, desk)?;
+    let mut not_taken = Vec::new();
     for (glass, why) in desk.hand_on_glass(&kept)? {
         let permit = glass.said.signed.payload();
-        eprintln!("countersign: the log does not take what broke the glass: {why}");
+        let change = glass.says().map_err(|refusal| Refused::of(&refusal))?.change.clone();
+        let not = NotTaken { change, why, is_open: glass.proposal.is_some() };
+        not.lines().iter().for_each(|line| eprintln!("countersign: {line}"));
+        not_taken.push(not);
         alone::lost(gate, permit, now)?;
         kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
     }
-    Ok(())
+    Ok(not_taken)
 }
 
 /// Whatever came along, by its digest.
