@@ -21,6 +21,7 @@ use super::{
     carried::{self, Brings},
     examine::Push,
     judge::Judge,
+    outage::NotTaken,
     pusher,
     receive::begins_at_the_tip,
     refused::Refused,
@@ -32,7 +33,7 @@ use crate::{
     clock::Clock,
     follower::{FollowError, source::SourceError},
     gates::{
-        alone::{Kept, is_over},
+        alone::{Kept, is_over, says},
         desk::{Carried, Desk, DeskError, Opening, spend},
         glass::Part,
         journal::{Event, Reservation},
@@ -239,13 +240,21 @@ pub(super) fn refused(error: DeskError) -> GateError {
 }
 
 /// Tells the log what this gate decided alone and acted on. What it does not take is found as a move that no permit allowed.
-pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
+pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
     let unreported = gate.journal()?.unreported();
     let acted: BTreeSet<Digest> = unreported.iter().map(|(reservation, ..)| reservation.permit).collect();
+    let (_, epoch) = desk.in_front_of()?;
+    let mut not_taken = Vec::new();
     for (part, why) in desk.hand_on_alone(&kept, &acted)? {
         let permit = part.signed.payload();
-        eprintln!("countersign: the log does not take what this gate decided alone: {why}");
+        let why = match part.signed.statement().header.epoch == epoch {
+            true => why,
+            false => "it is of an epoch before the log was restored, and nothing that grants crosses that".to_owned(),
+        };
+        if let Some(said) = says(&part) {
+            not_taken.push(NotTaken::told(said.change.clone(), "what this gate decided alone", why, false));
+        }
         lost(gate, permit, now)?;
         kept.forget(&part).map_err(|refusal| Refused::of(&refusal))?;
     }
@@ -254,7 +263,7 @@ pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), Gate
             kept.forget(&part).map_err(|refusal| Refused::of(&refusal))?;
         }
     }
-    Ok(())
+    Ok(not_taken)
 }
 
 /// What the log will never have a permit of: the branch was moved by none.

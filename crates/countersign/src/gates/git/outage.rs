@@ -232,9 +232,16 @@ pub struct NotTaken {
 }
 
 impl NotTaken {
-    fn lines(&self) -> Vec<String> {
+    /// Says it to whoever is there.
+    pub(super) fn told(change: ChangeId, what: &str, why: String, is_open: bool) -> Self {
+        let not_taken = Self { change, why, is_open };
+        not_taken.lines(what).iter().for_each(|line| eprintln!("countersign: {line}"));
+        not_taken
+    }
+
+    fn lines(&self, what: &str) -> Vec<String> {
         let short = self.change.short();
-        let mut lines = vec![format!("the log does not take what broke the glass for change {short}: {}", self.why)];
+        let mut lines = vec![format!("the log does not take {what} for change {short}: {}", self.why)];
         if self.is_open {
             lines.push(format!(
                 "the change stays open, and cannot land, as the branch has it already; who proposed it closes it: countersign withdraw {short}"
@@ -252,15 +259,12 @@ impl NotTaken {
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
     carried::forget(gate)?;
-    alone::hand_on(gate, desk, now)?;
+    let mut not_taken = alone::hand_on(gate, desk, now)?;
     drill::hand_on(gate, desk)?;
-    let mut not_taken = Vec::new();
     for (glass, why) in desk.hand_on_glass(&kept)? {
         let permit = glass.said.signed.payload();
         let change = glass.says().map_err(|refusal| Refused::of(&refusal))?.change.clone();
-        let not = NotTaken { change, why, is_open: glass.proposal.is_some() };
-        not.lines().iter().for_each(|line| eprintln!("countersign: {line}"));
-        not_taken.push(not);
+        not_taken.push(NotTaken::told(change, "what broke the glass", why, glass.proposal.is_some()));
         alone::lost(gate, permit, now)?;
         kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
     }
