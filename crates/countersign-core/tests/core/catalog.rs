@@ -252,7 +252,7 @@ fn slips_are_not_skipped() {
     "#);
     insta::assert_snapshot!(error("User a @countersign/colour=x"), @"
     c.yaml:6: unknown annotation `countersign/colour`
-      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/attests`, `countersign/attests-for`, `countersign/workflows`
+      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/hosts`, `countersign/attests`, `countersign/attests-for`, `countersign/workflows`
     ");
     insta::assert_snapshot!(parse("kind: User\nmetadata: {name: a, namespace: other}").unwrap_err(), @r#"
     c.yaml:1: `apiVersion` of a User is `none`

@@ -14,7 +14,11 @@ mod carried;
 mod glass;
 pub mod spend;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use countersign_core::{
     admit::{self, Signed},
@@ -185,6 +189,8 @@ pub struct Desk {
     drawn: Option<Nonce>,
     /// What this gate has let through, or is about to, and the log does not tell of yet.
     under_way: BTreeSet<ChangeId>,
+    /// Of those, what the copy does not have and a bundle tells.
+    carried: BTreeMap<ChangeId, Change>,
 }
 
 /// How many stops are sent to the log at once.
@@ -237,6 +243,7 @@ impl Desk {
             restored: None,
             drawn: None,
             under_way: BTreeSet::new(),
+            carried: BTreeMap::new(),
         })
     }
 

@@ -120,7 +120,7 @@ impl Desk {
     /// What lands by this gate, or has landed, and the log does not tell of yet, as it bears on a change.
     pub(super) fn foresee_under_way(&self, state: &mut State, change: &Change, now: Time) -> Result<(), DeskError> {
         for id in self.under_way.iter().filter(|id| **id != change.id) {
-            if let Some(landing) = self.change(id)? {
+            if let Some(landing) = self.change(id)?.or_else(|| self.carried.get(id).cloned()) {
                 state.foresee_landing(&landing, change, now);
             }
         }

@@ -115,6 +115,15 @@ impl Desk {
         Ok(Carried { state, change, snapshot, note, handed })
     }
 
+    /// What a bundle tells of a change that landed by this gate and that its copy does not have: it counts for what may land beside it.
+    pub fn knows_by_bundle(&mut self, bundle: &Bundle, latest: Time) -> Result<(), DeskError> {
+        if self.under_way.contains(&bundle.change) && self.change(&bundle.change)?.is_none() {
+            let change = self.carried(bundle, latest)?.change;
+            self.carried.insert(change.id.clone(), change);
+        }
+        Ok(())
+    }
+
     /// What this copy has of the same leaves is the same: else one of the two is no copy of the log.
     fn has_the_same(&self, bundle: &Bundle, known: u64) -> Result<(), DeskError> {
         let store = self.follower.store();

@@ -14,7 +14,12 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, SignedCheckpoint, Time};
 
-use super::{FOLDER, GateError, GitGate, alone::latest, outage::Brought, refused::Refused};
+use super::{
+    FOLDER, GateError, GitGate,
+    alone::{latest, refused},
+    outage::Brought,
+    refused::Refused,
+};
 use crate::{
     bundle::{self, Bundle},
     durable,
@@ -132,14 +137,18 @@ pub(super) struct Found {
 /// Those of what is kept whose changes bring this: each is verified anew.
 pub(super) fn bringing(
     gate: &GitGate,
-    desk: &Desk,
+    desk: &mut Desk,
     (branch, delta): (&str, &Digest),
     latest: Time,
 ) -> Result<Found, GateError> {
     let mut found = Found::default();
-    for path in kept(gate)? {
-        // One that cannot be read opens nothing.
-        let Ok(bundle) = bundle::read(&path) else { continue };
+    // One that cannot be read opens nothing.
+    let all: Vec<Bundle> = kept(gate)?.iter().filter_map(|path| bundle::read(path).ok()).collect();
+    for bundle in &all {
+        // What landed by it did so by what it says; where it does not verify any more, nothing more lands by what stands beside it.
+        desk.knows_by_bundle(bundle, latest).map_err(refused)?;
+    }
+    for bundle in all {
         let known = desk.change(&bundle.change)?;
         let carried = desk.carried(&bundle, latest);
         // This gate has followed the log since, as another of this machine may have, and knows more.

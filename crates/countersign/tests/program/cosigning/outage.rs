@@ -73,12 +73,22 @@ fn what_was_approved_since_reaches_a_gate_in_an_outage_by_a_bundle_that_follower
     let output = world.git_output("work", &["push", "origin", "main"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("by a bundle that followers vouched for"), "{said}");
+    // Another beside it, which the log judges without knowing of the first, and the gate with.
+    world.commit("9");
+    let next = Outage { change: world.approved(), world: outage.world, _cosigner: outage._cosigner };
+    next.bundle("next.bundle");
+    let taken = next.hand_over("next.bundle");
+    assert_eq!(taken.status, 0, "{taken}");
+    assert_eq!(next.world.push(), None);
+    let world = &next.world;
     // Once.
     world.git("work", &["revert", "--no-edit", "HEAD"]);
     world.is_refused("server-unreachable");
     reaches_again(world);
     world.gate_must(&["gate", "sync", "shop.git"]);
-    assert_eq!(world.must(&["show", &outage.change]).json()["state"], "applied");
+    for change in [&outage.change, &next.change] {
+        assert_eq!(world.must(&["show", change]).json()["state"], "applied");
+    }
     assert_eq!(world.must(&["findings", "--open"]).json(), serde_json::json!([]));
     // The log says more than any of them.
     assert!(fs::read_dir(world.stage.path("shop.git/countersign/bundles")).unwrap().next().is_none());
