@@ -75,7 +75,7 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         name,
         author: pull.created_by.as_ref().and_then(Account::who),
         contributors: Vec::new(),
-        approvals: approved.filter_map(|one| Some(Approval { by: one.account.who()?, at: None })).collect(),
+        approvals: approved.filter_map(|one| Some(Approval { by: one.account.who()?, at: None, how: None })).collect(),
         merged_by: pull.closed_by.as_ref().and_then(Account::who),
         commits: vec![landed.commit_id],
         signed: false,

@@ -85,8 +85,9 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
     let Some(landed) = landed else { return Ok(None) };
     let looked: Vec<Participant> = pull.participants.into_iter().chain(pull.reviewers).flatten().collect();
     let approved = looked.iter().filter(|one| one.approved);
-    let approvals = approved
-        .filter_map(|one| Some(Approval { by: one.user.as_ref()?.who()?, at: moment(one.participated_on.as_deref()) }));
+    let approvals = approved.filter_map(|one| {
+        Some(Approval { by: one.user.as_ref()?.who()?, at: moment(one.participated_on.as_deref()), how: None })
+    });
     let author = match &pull.author {
         Some(Either::Participant { user }) | Some(Either::User(user)) => user.who(),
         None => None,

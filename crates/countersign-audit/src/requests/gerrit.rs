@@ -68,7 +68,9 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         name,
         author: change.owner.as_ref().and_then(Account::who),
         contributors: set.author.as_ref().and_then(Account::who).into_iter().collect(),
-        approvals: approvals.filter_map(|vote| Some(Approval { by: by(vote)?, at: vote.granted_on })).collect(),
+        approvals: approvals
+            .filter_map(|vote| Some(Approval { by: by(vote)?, at: vote.granted_on, how: None }))
+            .collect(),
         merged_by: submitted.and_then(by),
         commits: vec![set.revision],
         signed: false,

@@ -75,7 +75,7 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         match review.state.as_str() {
             "APPROVED" => {
                 let at = moment(review.submitted_at.as_deref());
-                stands.insert(by.name.clone(), Some(Approval { by, at }));
+                stands.insert(by.name.clone(), Some(Approval { by, at, how: None }));
             }
             "CHANGES_REQUESTED" | "DISMISSED" => {
                 stands.insert(by.name, None);

@@ -80,7 +80,7 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         name,
         author: merge.author.as_ref().and_then(User::who),
         contributors: Vec::new(),
-        approvals: approvers.iter().filter_map(User::who).map(|by| Approval { by, at: None }).collect(),
+        approvals: approvers.iter().filter_map(User::who).map(|by| Approval { by, at: None, how: None }).collect(),
         merged_by: merge.merge_user.or(merge.merged_by).as_ref().and_then(User::who),
         commits,
         signed: false,

@@ -45,6 +45,8 @@ pub struct Approval {
     pub by: Ident,
     /// In seconds since the Unix epoch.
     pub at: Option<i64>,
+    /// What it is, where it is no approval of this very change.
+    pub how: Option<String>,
 }
 
 /// Requests by the commits through which they landed.

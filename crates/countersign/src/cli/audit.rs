@@ -34,6 +34,7 @@ use crate::{
     },
     clock,
     git::GitError,
+    git::Repository,
     home::shipped,
     joined, unix,
 };
@@ -163,7 +164,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let impact = impact(args.impact.as_deref())?;
     let mut requests = requests(&args.reviews)?;
     if let Some(place) = &global.audited_log {
-        requests.add_signed(governed(place, global.trust.as_deref())?);
+        requests.add_signed(governed(repository, place, global.trust.as_deref())?);
     }
     let rules = rule_set(args.rules.as_deref())?;
     let compare = args.compare.as_deref().map(|dir| rule_set(Some(dir))).transpose()?;
@@ -264,7 +265,7 @@ fn reviews_help(format: Format) -> Result<Exit, CliError> {
 }
 
 /// What a log has of changes that landed here.
-fn governed(place: &str, trust: Option<&Path>) -> Result<Vec<Request>, CliError> {
+fn governed(repository: &Path, place: &str, trust: Option<&Path>) -> Result<Vec<Request>, CliError> {
     let trust = trust.ok_or_else(|| {
         CliError::usage("--log needs --trust FILE, by which the log is checked")
             .hint("it is the trust.json that `countersign init` wrote, from a founder")
@@ -283,7 +284,7 @@ fn governed(place: &str, trust: Option<&Path>) -> Result<Vec<Request>, CliError>
             });
         }
     };
-    Ok(governed::read(place, &trust, clock::now())?)
+    Ok(governed::read(&Repository::open(repository)?, place, &trust, clock::now())?)
 }
 
 impl From<GovernedError> for CliError {

@@ -427,7 +427,10 @@ impl Plan<'_> {
         let Subject::Git(git) = self.undone.subject() else { return String::new() };
         let quote = |text: String| quoted(&[text]);
         format!(
-            "it is an ordinary change; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}",
+            "it is an ordinary change, and git push {} {}:{} lands it; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}",
+            self.args.push,
+            head.short(),
+            git.branch.trim_start_matches("refs/heads/"),
             targets.join(" "),
             change.kind,
             word(path),

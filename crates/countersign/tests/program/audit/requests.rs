@@ -105,3 +105,28 @@ fn the_approvals_of_a_log_count() {
     let said = world.stage.run(&format!("audit shop.git --log {url} --trust other.json"));
     assert_eq!(said.status, 1, "{said}");
 }
+
+/// All commits that a change brought are its own; and a second person of another sort than an approver is told as that.
+#[test]
+fn what_a_log_brought_by_several_commits_or_without_an_approval_is_not_alone() {
+    let world = World::usual();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("several", "checkout/timeout", "30\n");
+    for text in ["31\n", "32\n"] {
+        world.write("checkout/timeout", text);
+        world.commit("another");
+    }
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.push(&["several:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("burning", "payments/retries", "5\n");
+    let change = world.propose("alice", &["payments/production"]);
+    assert_eq!(world.say("bob", &["break-glass", &change, "--why", "orders fail"]).status, 0);
+    world.push(&["burning:main"]).passes();
+    world.settle();
+    let url = &world.server().url;
+    let report = world.stage.audit(&format!("shop.git --changes --log {url} --trust home/trust.json"));
+    assert_eq!(report["grades"]["named"], 4, "{report}");
+    assert!(report.to_string().contains("broke the glass for it"), "{report}");
+}
