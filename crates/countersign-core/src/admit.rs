@@ -40,7 +40,7 @@ pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub use self::freeze::renewed as freeze_renewed;
 pub(crate) use self::freeze::still_holds as freeze_still_holds;
-pub use self::glass::enough as enough_broke;
+pub use self::glass::{counting, enough as enough_broke};
 pub use self::outage::may_land_alone;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
@@ -263,11 +263,14 @@ pub fn stop<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenti
     only_stops(signed)?;
     let authenticated = authenticate(state, signed, None, now)?;
     person(&authenticated, "stop anything")?;
-    if let Body::Freeze(said) = &signed.statement.body {
-        match freeze::freeze(state, &authenticated, said, now) {
+    match &signed.statement.body {
+        Body::Freeze(said) => match freeze::freeze(state, &authenticated, said, now) {
             Err(refusal) if refusal.code != "already-frozen" => return Err(refusal),
             Ok(()) | Err(_) => {}
-        }
+        },
+        Body::Away(said) => absence::handed(said, now)?,
+        Body::DelegationEnd(said) => delegation::theirs_to_end(&signed.statement.header.by, said)?,
+        _ => {}
     }
     Ok(authenticated)
 }
@@ -287,14 +290,17 @@ pub(crate) fn stop_known(signed: &Signed) -> Result<Authenticated<'_>, Refusal> 
     })
 }
 
+/// What a gate is handed.
+pub const TAKEN_DIRECTLY: &str = "a gate takes a signed rejection, freeze, revocation, absence or end of a delegation directly; everything \
+                                  else goes to the log";
+
 fn only_stops(signed: &Signed) -> Result<(), Refusal> {
     let body = &signed.statement.body;
     if body.is_stop() {
         return Ok(());
     }
     let what = format!("a statement of the kind `{}` stops nothing", body.kind());
-    Err(Refusal::malformed("not-a-stop", what)
-        .hint("a gate takes a signed rejection, freeze or revocation directly; everything else goes to the log"))
+    Err(Refusal::malformed("not-a-stop", what).hint(TAKEN_DIRECTLY))
 }
 
 /// Whose key it is, if it holds. Who the statement says that it is by names a gate.

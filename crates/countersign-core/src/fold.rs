@@ -530,6 +530,9 @@ impl State {
             frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, signed.payload(), record);
             return Ok(());
         }
+        if let Some(obeyed) = self.obey_of_somebody(signed, now) {
+            return obeyed;
+        }
         self.take_before_the_log(signed, &authenticated, &Found::default(), now)
     }
 

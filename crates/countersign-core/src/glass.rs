@@ -49,6 +49,9 @@ pub struct Broken {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alone {
+    /// As of when the gate knew the log, by its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
     /// Whether the log, as it was when it heard of it, would have refused it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub over: bool,

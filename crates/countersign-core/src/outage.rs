@@ -30,6 +30,10 @@ use crate::{
 
 /// What the log makes of what a gate decided alone, where it hears of it.
 pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {
+    Ok(Alone { as_of: said.as_of, ..would_have_gone(state, change, said)? })
+}
+
+fn would_have_gone(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {
     let stopped = Alone { over: true, ..Alone::default() };
     let current = change.current().filter(|revision| revision.reference == said.revision);
     let Some(revision) = current.filter(|_| change.status.is_open()) else { return Ok(stopped) };
@@ -58,7 +62,7 @@ pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit) -> Re
             let is_a_stop = |rule: &RuleId| [NO_REJECTION, FROZEN].contains(&rule.as_str());
             // What stopped it the gate could not know; what was never there it could.
             let unmet = if unmet.iter().all(is_a_stop) { BTreeSet::new() } else { unmet };
-            Alone { over: true, recovers, unmet }
+            Alone { over: true, recovers, unmet, ..Alone::default() }
         }
     })
 }

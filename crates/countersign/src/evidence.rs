@@ -9,6 +9,7 @@ use countersign_core::{
     decision::{Decision, Mode, Outcome, RuleStatus},
     explain::{self, ExplainedRule, Explanation},
     freeze,
+    permit::span,
     refusal::Refusal,
     snapshot::AiStatus,
     state::State,
@@ -102,7 +103,7 @@ fn emergency(said: &Emergency) -> Markup {
     };
     html! {
         section id="emergency" {
-            h2 { "What went past the rules" }
+            h2 { @if said.is_of_an_outage_alone() { "What a gate decided alone" } @else { "What went past the rules" } }
             @for broken in &said.broken {
                 (page::pairs(&[
                     ("The glass was broken", html! { (broken.at) " at gate " (broken.gate.to_string()) @if broken.without_the_log { ", while the log was away" } }),
@@ -124,7 +125,16 @@ fn emergency(said: &Emergency) -> Markup {
                     ("Outcome", html! { (outcome(rolled.outcome)) }),
                 ]))
             }
-            h3 { "Who looked at it afterwards" }
+            @for alone in &said.alone {
+                (page::pairs(&[
+                    ("Decided alone", html! { (alone.at) " at gate " (alone.gate.to_string()) ", while the log was away" }),
+                    ("What it knew", html! { @match alone.knew_secs { Some(secs) => { "the log as it was " (span(secs)) " before" } None => { "not said" } } }),
+                    ("The log since", html! { @if alone.stands { "would have let it go as well" } @else { "would have refused it" } }),
+                    ("Rules not met", html! { (all(alone.unmet.iter().map(ToString::to_string).collect())) }),
+                    ("Outcome", html! { (outcome(alone.outcome)) }),
+                ]))
+            }
+            @if !said.is_of_an_outage_alone() { h3 { "Who looked at it afterwards" } }
             @for line in said.after() { p.words { (page::shown(&sentence(&line))) } }
         }
     }

@@ -74,6 +74,13 @@ pub(super) fn away(state: &State, authenticated: &Authenticated<'_>, said: &Away
     Ok(())
 }
 
+/// An absence that is handed to a gate, which may have begun: how long it lasts is checked, and that it is not over.
+pub(super) fn handed(said: &Away, now: Time) -> Result<(), Refusal> {
+    let Away { from, until } = *said;
+    let from = from.filter(|from| *from > now);
+    Said { what: "an absence", from, until, most_secs: ABSENT_SECS, ahead_secs: AHEAD_SECS }.fits(now)
+}
+
 pub(super) fn back(state: &State, authenticated: &Authenticated<'_>, said: &Back, now: Time) -> Result<(), Refusal> {
     let by = person(authenticated, "say that they are back")?;
     if said.away.is_empty() || said.away.len() > MAX_ABSENCES {

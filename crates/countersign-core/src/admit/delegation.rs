@@ -114,20 +114,24 @@ fn has(governance: &Governance, by: &ActorId, said: &Delegation) -> Result<(), R
 }
 
 /// Whoever delegated, or whom it was delegated to.
+pub(super) fn theirs_to_end(by: &ActorId, said: &DelegationEnd) -> Result<(), Refusal> {
+    if *by == said.of || *by == said.to {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "not-theirs-to-end",
+        format!("{by} neither delegated {} nor has it", name_of(&said.delegation)),
+    )
+    .hint(format!("{} or {} ends it", said.of, said.to)))
+}
+
 pub(super) fn end(
     state: &State,
     authenticated: &Authenticated<'_>,
     said: &DelegationEnd,
     now: Time,
 ) -> Result<(), Refusal> {
-    let by = person(authenticated, "end a delegation")?;
-    if by != said.of && by != said.to {
-        return Err(Refusal::forbidden(
-            "not-theirs-to-end",
-            format!("{by} neither delegated {} nor has it", name_of(&said.delegation)),
-        )
-        .hint(format!("{} or {} ends it", said.of, said.to)));
-    }
+    theirs_to_end(&person(authenticated, "end a delegation")?, said)?;
     // It stands in the delegator's stream, which is this statement's home.
     let gave = state.person(&said.of)?.map(|record| record.gave.as_slice()).unwrap_or_default();
     match gave.iter().find(|known| known.statement == said.delegation) {

@@ -296,7 +296,8 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
             server(authenticated)?;
             let is_it = |alone: &LandedAlone| alone.change == *change && alone.gate == *gate && alone.unmet == *unmet;
             for target in targets {
-                if !state.target(target)?.is_some_and(|record| record.history.alone.iter().any(is_it)) {
+                let Some(record) = state.what_landed_on(target)? else { continue };
+                if !record.history.alone.iter().any(is_it) {
                     return Err(Refusal::conflict(
                         "not-landed-alone",
                         format!("gate {gate} has not landed {change} on {target} in an outage"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, change::its_targets, name, only_people, permit};
+use super::{Authenticated, Signed, change::its_targets, name, only_people, permit};
 use crate::{
     change::{Change, Found},
     explain::{able, names},
@@ -44,6 +44,27 @@ pub(super) fn need_enough<T>(
         }
     }
     enough(state, targets, &people, glass::needed(&state.governance, targets, without_the_log), now)
+}
+
+/// Whose each signature is that counts for opening these targets, in the order of the signatures, or why it does not.
+pub fn counting(
+    state: &State,
+    signed: &Signed,
+    targets: &BTreeSet<Target>,
+    now: Time,
+) -> Vec<Result<ActorId, Refusal>> {
+    let one = |(verified, key)| match super::signer(state, &signed.statement, verified, key, now)? {
+        Signer::Actor { id, kind } => {
+            only_people(&id, kind, "break the glass")?;
+            is_entitled(state, targets, &id, now)?;
+            grants(state, &id, now)?;
+            Ok(id)
+        }
+        other @ (Signer::Gate(_) | Signer::Server) => {
+            Err(Refusal::forbidden("only-people", format!("{} cannot break the glass", name(&other))))
+        }
+    };
+    signed.verified.iter().map(|(verified, key)| one((verified, key))).collect()
 }
 
 /// Whether these people are enough, a newcomer and who enrolled them counted as one. Says who else could sign.

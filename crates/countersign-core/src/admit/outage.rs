@@ -57,7 +57,8 @@ pub(super) fn admit(
         None => return Err(Refusal::unknown("blob-missing", "the transition is missing")),
     }
     let lease = said.expires_at.secs_since(said.issued_at);
-    if lease <= 0 || lease > PERMIT_SECS || said.issued_at.secs_since(now) > MAX_SKEW_SECS {
+    let knew_later = said.as_of.is_some_and(|as_of| as_of > said.issued_at);
+    if lease <= 0 || lease > PERMIT_SECS || said.issued_at.secs_since(now) > MAX_SKEW_SECS || knew_later {
         return Err(Refusal::malformed("permit-shape", "the permit's times are not as they should be"));
     }
     Ok(())

@@ -19,8 +19,8 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, EXPIRES_AFTER_DAYS, Group, LOOSENING_WAIT_SECS,
-    Level, MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
+    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, EXPIRES_AFTER_DAYS, Group, Hosted,
+    LOOSENING_WAIT_SECS, Level, MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
     index::Index,
     near,
     problem::{Place, Problems},
@@ -64,6 +64,8 @@ struct SettingsFile {
 struct SystemFile {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     depends_on: BTreeSet<SystemId>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    hosts: BTreeSet<Hosted>,
     owner: GroupId,
     tier: Tier,
 }
@@ -236,8 +238,9 @@ impl Catalog {
         };
         files.insert(SETTINGS.to_owned(), canonical::to_bytes(&settings)?);
         for system in self.systems.values() {
-            let System { id, owner, tier, depends_on, source: _ } = system;
-            let file = SystemFile { depends_on: depends_on.clone(), owner: owner.clone(), tier: *tier };
+            let System { id, owner, tier, depends_on, hosts, source: _ } = system;
+            let (depends_on, hosts) = (depends_on.clone(), hosts.clone());
+            let file = SystemFile { depends_on, hosts, owner: owner.clone(), tier: *tier };
             files.insert(format!("{SYSTEMS}{id}{JSON}"), canonical::to_bytes(&file)?);
         }
         for group in self.groups.values() {
@@ -324,8 +327,8 @@ impl Catalog {
                     }
                 }
                 Parsed::System(id, file) => {
-                    let SystemFile { depends_on, owner, tier } = file.clone();
-                    let system = System { id: id.clone(), owner, tier, depends_on, source: Source::default() };
+                    let SystemFile { depends_on, hosts, owner, tier } = file.clone();
+                    let system = System { id: id.clone(), owner, tier, depends_on, hosts, source: Source::default() };
                     catalog.systems.insert(id.clone(), system);
                 }
                 Parsed::Group(id, file) => {

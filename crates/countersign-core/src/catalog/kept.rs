@@ -1,11 +1,14 @@
 //! A catalog in a form that is read again within a moment, however many people are in it: for whoever resolved it before.
 //! Nothing is checked here but that ids are ids and keys are keys.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Catalog, CatalogSettings, Group, Source, System, Tier,
     actors::{Actors, KeptActors},
+    hosts::Hosted,
     index::Index,
 };
 use crate::ids::{GroupId, SystemId};
@@ -25,6 +28,7 @@ struct KeptSystem {
     owner: GroupId,
     tier: Tier,
     depends_on: Vec<SystemId>,
+    hosts: BTreeSet<Hosted>,
 }
 
 impl KeptCatalog {
@@ -35,6 +39,7 @@ impl KeptCatalog {
             owner: system.owner.clone(),
             tier: system.tier,
             depends_on: system.depends_on.iter().cloned().collect(),
+            hosts: system.hosts.clone(),
         };
         Some(Self {
             actors: catalog.actors.to_kept()?,
@@ -47,9 +52,9 @@ impl KeptCatalog {
 
     pub fn resolved(self) -> Catalog {
         let groups = self.groups.into_iter().map(|(id, parent)| (id.clone(), Group { id, parent }));
-        let systems = self.systems.into_iter().map(|KeptSystem { id, owner, tier, depends_on }| {
+        let systems = self.systems.into_iter().map(|KeptSystem { id, owner, tier, depends_on, hosts }| {
             let depends_on = depends_on.into_iter().collect();
-            (id.clone(), System { id, owner, tier, depends_on, source: Source::default() })
+            (id.clone(), System { id, owner, tier, depends_on, hosts, source: Source::default() })
         });
         Catalog {
             actors: Actors::from_kept(self.actors),

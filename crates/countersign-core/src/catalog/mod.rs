@@ -16,6 +16,7 @@
 
 mod actors;
 pub mod files;
+mod hosts;
 mod index;
 pub(crate) mod kept;
 mod keys;
@@ -27,6 +28,7 @@ mod resolve;
 pub mod robots;
 
 pub use actors::Actors;
+pub use hosts::{Hangs, Hosted, systems_of};
 pub use keys::{KeyConflict, RetiredKey};
 pub use lookup::{UnknownTarget, without_account_id};
 pub use near::{did_you_mean, skeleton};
@@ -160,6 +162,8 @@ pub struct System {
     pub owner: GroupId,
     pub tier: Tier,
     pub depends_on: BTreeSet<SystemId>,
+    /// What of Countersign runs on it.
+    pub hosts: BTreeSet<Hosted>,
     pub source: Source,
 }
 
@@ -167,6 +171,8 @@ pub struct System {
 pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 /// Annotation with globs of paths, separated by white space or commas, that a system's source has.
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// Annotation with what of Countersign runs on a system, `log` and `gate/NAME`, separated likewise.
+pub const HOSTS_ANNOTATION: &str = "countersign/hosts";
 /// Annotation with the kinds of evidence that a workload attests, separated by white space or commas.
 pub const ATTESTS_ANNOTATION: &str = "countersign/attests";
 /// Annotation with the targets or systems for which its word counts, separated likewise; without it, for all.
@@ -175,6 +181,8 @@ pub const ATTESTS_FOR_ANNOTATION: &str = "countersign/attests-for";
 pub const WORKFLOWS_ANNOTATION: &str = "countersign/workflows";
 /// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
 pub const SIGNERS: &str = "allowed_signers";
+/// Most gates of one system.
+pub(crate) const MAX_HOSTED: usize = 100;
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 

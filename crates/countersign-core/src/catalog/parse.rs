@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, CatalogSettings, PATHS_ANNOTATION, WORKFLOWS_ANNOTATION,
+    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, CatalogSettings, HOSTS_ANNOTATION, PATHS_ANNOTATION,
+    WORKFLOWS_ANNOTATION,
     near::did_you_mean,
     problem::{Place, Problems},
 };
@@ -231,6 +232,7 @@ fn check_annotations(annotations: &BTreeMap<String, Text>, settings: &CatalogSet
         settings.mails_annotation.as_str(),
         settings.actor_annotation.as_str(),
         PATHS_ANNOTATION,
+        HOSTS_ANNOTATION,
         ATTESTS_ANNOTATION,
         ATTESTS_FOR_ANNOTATION,
         WORKFLOWS_ANNOTATION,

@@ -10,8 +10,10 @@ use countersign_ledger::{Fingerprint, PublicKey, sshsig::parse_allowed_signers};
 use globset::GlobBuilder;
 
 use super::{
-    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS,
-    PATHS_ANNOTATION, SIGNERS, SOURCE_ANNOTATION, Source, System, Tier, WORKFLOWS_ANNOTATION,
+    ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, Catalog, CatalogSettings, Group, HOSTS_ANNOTATION,
+    Level, MAX_HOSTED, MAX_PATHS, PATHS_ANNOTATION, SIGNERS, SOURCE_ANNOTATION, Source, System, Tier,
+    WORKFLOWS_ANNOTATION,
+    hosts::Hosted,
     index::Index,
     lookup, near,
     parse::{Entity, EntityKind, Text},
@@ -493,7 +495,9 @@ fn resolve_systems(
             location: annotation(entity, SOURCE_ANNOTATION).map(|text| text.value.clone()),
             paths: annotation(entity, PATHS_ANNOTATION).map(|text| paths(text, problems)).unwrap_or_default(),
         };
-        let system = System { id: id.clone(), owner, tier: tier.unwrap_or(Tier::HIGHEST), depends_on, source };
+        let hosts = annotation(entity, HOSTS_ANNOTATION).map(|text| hosts(text, problems)).unwrap_or_default();
+        let tier = tier.unwrap_or(Tier::HIGHEST);
+        let system = System { id: id.clone(), owner, tier, depends_on, hosts, source };
         systems.insert(id.clone(), system);
     }
     systems
@@ -513,6 +517,24 @@ fn paths(text: &Text, problems: &mut Problems) -> Vec<String> {
         }
     }
     paths
+}
+
+/// What of Countersign runs there.
+fn hosts(text: &Text, problems: &mut Problems) -> BTreeSet<Hosted> {
+    let mut hosts = BTreeSet::new();
+    let words = text.value.split([',', ' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
+    for word in words.take(MAX_HOSTED) {
+        match word.parse() {
+            Ok(hosted) => {
+                hosts.insert(hosted);
+            }
+            Err(error) => {
+                let hint = "write `log` for the server of the log, `gate/NAME` for a gate".to_owned();
+                problems.add(&text.at, format!("`{HOSTS_ANNOTATION}`: {error}"), Some(hint));
+            }
+        }
+    }
+    hosts
 }
 
 /// A system that another one needs. Kinds that the catalog skips are skipped here as well.

@@ -5,8 +5,14 @@ use std::collections::BTreeMap;
 use countersign_ledger::{Digest, Time};
 
 use crate::{
-    absence::AwayRecord, change::Admitted, delegation::DelegationRecord, ids::ActorId, refusal::Refusal, state::State,
-    statement::Body,
+    absence::AwayRecord,
+    admit::Signed,
+    change::Admitted,
+    delegation::DelegationRecord,
+    ids::ActorId,
+    refusal::Refusal,
+    state::State,
+    statement::{Body, Statement},
 };
 
 impl State {
@@ -49,6 +55,39 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    /// Obeys what somebody said of themselves, handed over before the log has it. It may have begun before: whose it is was checked then.
+    /// `None` of another kind of stop.
+    pub(super) fn obey_of_somebody(&mut self, signed: &Signed, now: Time) -> Option<Result<(), Refusal>> {
+        let Statement { header, body } = signed.statement();
+        Some(match body {
+            Body::Away(said) if said.until <= now => {
+                Err(Refusal::conflict("over-already", format!("the absence of {} is over", header.by)))
+            }
+            Body::Away(said) => {
+                let away = &mut self.person_mut(&header.by).away;
+                away.push(AwayRecord {
+                    statement: signed.payload(),
+                    from: said.from.unwrap_or(now),
+                    until: said.until,
+                });
+                Ok(())
+            }
+            Body::DelegationEnd(said) => {
+                let stays = |known: &DelegationRecord| known.statement != said.delegation;
+                // Nobody ends another's by naming oneself.
+                let is_it = |known: &DelegationRecord| !stays(known) && known.of == said.of && known.to == said.to;
+                if !self.person_mut(&said.of).gave.iter().any(is_it) {
+                    let none = format!("no delegation {} by {} to {} stands", said.delegation, said.of, said.to);
+                    return Some(Err(Refusal::unknown("no-delegation", none)));
+                }
+                self.person_mut(&said.of).gave.retain(stays);
+                self.person_mut(&said.to).received.retain(stays);
+                Ok(())
+            }
+            _ => return None,
+        })
     }
 
     /// The delegations to somebody that hold now, and whose they are.

@@ -334,9 +334,11 @@ impl Matter {
                 let by = by.iter().map(|by| format!("person/{by}"));
                 std::iter::once(format!("change/{change}")).chain(by).chain(targets).collect()
             }
-            Self::BranchMoved { gate, targets, .. }
-            | Self::LandedAlone { gate, targets, .. }
-            | Self::GateMode { gate, targets, .. } => {
+            Self::LandedAlone { change, gate, targets, .. } => {
+                let targets = targets.iter().map(|target| format!("target/{target}"));
+                [format!("change/{change}"), format!("gate/{gate}")].into_iter().chain(targets).collect()
+            }
+            Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }

@@ -33,6 +33,9 @@ pub struct LocalPermit {
     /// As in a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applier: Option<ActorId>,
+    /// As of when the gate knew the log: by its cosigners, else by when it last followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
     /// The gate's key, by which it is bound to the machine that has it.
     pub audience: Fingerprint,
     pub change: ChangeId,

@@ -6,17 +6,17 @@ impl Body {
     /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
     pub fn is_stop(&self) -> bool {
         match self {
-            Self::Rejection(_) | Self::KeyRevocation(_) | Self::Freeze(_) => true,
+            Self::Rejection(_) | Self::KeyRevocation(_) | Self::Freeze(_) | Self::Away(_) | Self::DelegationEnd(_) => {
+                true
+            }
             Self::Genesis(_)
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
             | Self::FreezeLift(_)
             | Self::CalendarFetched(_)
             | Self::Drill(_)
-            | Self::Away(_)
             | Self::Back(_)
             | Self::Delegation(_)
-            | Self::DelegationEnd(_)
             | Self::KeyRotation(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)

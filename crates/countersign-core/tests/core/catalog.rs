@@ -252,7 +252,7 @@ fn slips_are_not_skipped() {
     "#);
     insta::assert_snapshot!(error("User a @countersign/colour=x"), @"
     c.yaml:6: unknown annotation `countersign/colour`
-      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/attests`, `countersign/attests-for`, `countersign/workflows`
+      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/hosts`, `countersign/attests`, `countersign/attests-for`, `countersign/workflows`
     ");
     insta::assert_snapshot!(parse("kind: User\nmetadata: {name: a, namespace: other}").unwrap_err(), @r#"
     c.yaml:1: `apiVersion` of a User is `none`
@@ -351,4 +351,31 @@ proptest! {
     fn near_misses_never_panic(a in "\\PC{0,200}", b in "\\PC{0,200}") {
         let _ = did_you_mean(&a, [b.as_str()]);
     }
+}
+
+#[test]
+fn what_runs_where_and_what_it_hangs_on() {
+    let catalog = parse(&entities(
+        "Group eng\nSystem a owner=eng dependsOn=[system:b]\nSystem b owner=eng dependsOn=[system:a,system:c]\n\
+         System c owner=eng\nSystem ci owner=eng dependsOn=[system:a] @countersign/hosts=gate/shop,+log",
+    ))
+    .unwrap();
+    let written = catalog.to_files(|_| countersign_core::ids::Nonce::from_bytes([0; 16])).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&written["systems/ci.json"]),
+        r#"{"depends_on":["a"],"hosts":["log","gate/shop"],"owner":"eng","tier":1}"#
+    );
+    assert!(!String::from_utf8_lossy(&written["systems/a.json"]).contains("hosts"), "absent is not spelled");
+    let guarded = ["b", "c"].map(|name| name.parse().unwrap()).into();
+    let hangs = catalog.hangs_on(&"gate/shop".parse().unwrap(), &guarded);
+    let words: Vec<String> = hangs.iter().map(|hangs| hangs.words()).collect();
+    assert_eq!(
+        words,
+        ["runs on ci, which needs a, which needs b", "runs on ci, which needs a, which needs b, which needs c"],
+        "also where they need each other"
+    );
+    assert!(catalog.hangs_on(&"gate/other".parse().unwrap(), &guarded).is_empty());
+    let said = error("Group eng\nSystem a owner=eng @countersign/hosts=gates/shop");
+    assert!(said.contains("`gates/shop` is neither `log` nor `gate/NAME`") && said.contains("gate/NAME"), "{said}");
+    assert!(error("Group eng\nSystem a owner=eng @countersign/host=log").contains("did you mean `countersign/hosts`"));
 }

@@ -262,6 +262,7 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::LocalPermit(LocalPermit {
             applier: Some(id("linus")),
+            as_of: Some(START),
             audience: key().fingerprint(),
             change: change(),
             expires_at: START.plus_secs(PERMIT_SECS),
@@ -370,7 +371,7 @@ fn the_others() -> Vec<Statement> {
                 revision.targets = BTreeSet::new();
             }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
-            Body::LocalPermit(said) => said.applier = None,
+            Body::LocalPermit(said) => (said.applier, said.as_of) = (None, None),
             Body::Decided(said) => said.recovers = false,
             Body::PermitRequest(request) => {
                 let transition = &mut request.transition;

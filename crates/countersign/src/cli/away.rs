@@ -1,6 +1,6 @@
 //! `away`, `back`: a person's own word that they are away, and its end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use countersign_core::{
     absence::AwayRecord,
@@ -15,7 +15,7 @@ use super::{
     error::{CliError, Exit},
     me::Me,
     output::{self, Format, good, heading},
-    submit, times,
+    stop, submit, times,
 };
 use crate::{clock, wire::rfc3339};
 
@@ -35,6 +35,9 @@ pub struct AwayArgs {
     /// From when on; now, if it is not said.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
+    /// Without the server: sign by this copy of the log, for a gate to be told (countersign gate stop).
+    #[arg(long, value_name = "DIR")]
+    copy: Option<PathBuf>,
 }
 
 /// Say that you are back.
@@ -62,9 +65,12 @@ pub(super) fn local(at: Time) -> String {
 pub fn away(global: &Global, args: &AwayArgs) -> Result<Exit, CliError> {
     let from = args.from.as_deref().map(calendar::moment).transpose()?;
     let said = Away { from, until: until(&args.until)? };
-    let session = global.session()?;
     let begins = from.map_or("now".to_owned(), local);
     let what = format!("away from {begins} until {}; what your key signs meanwhile grants nothing", local(said.until));
+    if let Some(copy) = &args.copy {
+        return stop::away(global, copy, said, &what);
+    }
+    let session = global.session()?;
     submit::announce(&session.speaker, &[what]);
     let receipt = session.say(Body::Away(said.clone()), &[])?;
     match global.format {

@@ -1,9 +1,10 @@
 //! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
 
 mod drill;
+mod signers;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -506,17 +507,6 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     Ok(lines)
 }
 
-/// Whose signatures a file has, as far as this machine knows: whoever said it, and whose keys the others are.
-fn signers(glass: &Glass, known: Option<&Governance>) -> BTreeMap<Fingerprint, Option<ActorId>> {
-    let whose = |key: &Fingerprint| known.and_then(|known| Some(known.catalog.actor_by_key(key)?.id.clone()));
-    let mut signers: BTreeMap<_, _> = glass.said.signed.keys().map(|key| (key.clone(), whose(&key))).collect();
-    // With one signature alone it is that of who speaks.
-    if let [(_, unknown @ None)] = signers.iter_mut().collect::<Vec<_>>().as_mut_slice() {
-        **unknown = Some(glass.said.signed.statement().header.by.clone());
-    }
-    signers
-}
-
 /// What is in it, how long it lives, and what is missing.
 fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let glass = match read(file)? {
@@ -527,14 +517,16 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let said = glass.says()?;
     let known = remembered(&glass.said.signed.statement().header.log)?;
     let mut lines = words(&glass)?;
-    let signers = signers(&glass, known.as_deref());
+    let signers = signers::of(&glass, known.as_deref());
     let who = |(key, id): (&Fingerprint, &Option<ActorId>)| match id {
         Some(id) => format!("signed by {id} with key {key}"),
         None => format!("signed with key {key}, whose this machine does not know"),
     };
     lines.extend(signers.iter().map(who));
     let needed = known.as_ref().map(|known| glass::needed(known, &said.targets, true));
-    let people: BTreeSet<&ActorId> = signers.values().flatten().collect();
+    let all: BTreeSet<&ActorId> = signers.values().flatten().collect();
+    let (people, others) = signers::counting(&all, &said.targets, known.as_deref(), clock::now());
+    lines.extend(others.iter().map(|by| format!("{by} is not entitled, so that this signature does not count")));
     let missing = needed.map(|needed| needed.saturating_sub(people.len()));
     lines.push(match missing {
         None => "how many have to sign this machine does not know: the gate says it".to_owned(),
@@ -562,7 +554,7 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     match global.format {
         Format::Json => output::json(&json!({
             "does": lines, "change": said.change, "gate": said.gate, "targets": said.targets, "until": rfc3339(said.expires_at),
-            "signed_by": people, "missing": missing, "whole": opens.is_some(),
+            "signed_by": all, "not_entitled": others, "missing": missing, "whole": opens.is_some(),
         }))?,
         Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
     }
@@ -589,7 +581,8 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     };
     let known = remembered(&glass.said.signed.statement().header.log)?;
     let (hand, me) = whose(global, args.me.as_ref(), &glass.said.signed.statement().header.log, known.as_deref())?;
-    another_person(&glass, known.as_deref(), &hand, &me)?;
+    signers::another_person(&glass, known.as_deref(), &hand, &me)?;
+    signers::is_entitled(&me, &glass.says()?.targets, known.as_deref(), clock::now())?;
     let (computed, looked) = match transition(&glass)? {
         Transition::Git(_) => {
             let path = args.git.as_deref().unwrap_or(Path::new("."));
@@ -616,18 +609,6 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let glass = Glass::new(glass.proposal, Part::new(envelope, glass.said.blobs)?)?;
     files::replace(file, glass.to_bytes()?)?;
     told(global, &glass, file, &[first, me], people, args)
-}
-
-/// One person counts once, by whatever keys.
-fn another_person(glass: &Glass, known: Option<&Governance>, hand: &Hand, me: &ActorId) -> Result<(), CliError> {
-    let (signers, mine) = (signers(glass, known), hand.fingerprint());
-    let by_me = signers.iter().find(|(key, id)| **key == mine || id.as_ref() == Some(me));
-    let Some((key, _)) = by_me else { return Ok(()) };
-    Err(CliError::refused(
-        "already-signed",
-        format!("{me} has already signed it, with key {key}; one person counts once, by whatever keys"),
-    )
-    .hint("another person who owns all of it, is on call for it or is a senior signs it: pass their --key"))
 }
 
 /// What the proposal says of its commits, computed here.

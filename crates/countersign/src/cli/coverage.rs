@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     calendar::{MAX_WEEKS, weeks_after},
-    catalog::{System, did_you_mean},
+    catalog::{Hangs, Hosted, System, did_you_mean, systems_of},
     coverage::{
         Coverage, Gap, Missing, Opening, Road, Way,
         absent::{Absences, Among, Closing, Gate, Stands, absences},
@@ -29,7 +29,11 @@ use super::{
     output::{self, Format, bad, count, faint, good, list, warn},
     times,
 };
-use crate::{clock, wire::rfc3339};
+use crate::{
+    client::{Client, ClientError},
+    clock,
+    wire::rfc3339,
+};
 
 /// How many lines are printed; JSON has them all.
 const MAX_LINES: usize = 20;
@@ -86,6 +90,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let coming = ahead(governance, args.system.as_ref(), (at, until), &Others { moments, away: others });
     let found = absences(governance, args.system.as_ref(), &gone, at);
     let whole = (system.is_none() && args.without.is_empty()).then(|| coverage(governance, at));
+    let hanging = hanging(&log.client, governance, args.system.as_ref())?;
     let supplied: Vec<(Target, Vec<Supply>)> =
         system.iter().flat_map(|system| supplies(governance, system, &gone, at)).collect();
     match global.format {
@@ -98,12 +103,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             "unasked": found.unasked,
             "until": rfc3339(coming.cut.unwrap_or(until)),
             "windows": coming.windows.iter().map(window_json).collect::<Vec<_>>(),
+            "hangs": hanging.iter().map(hangs_json).collect::<Vec<_>>(),
             "supply": supplied.iter().map(supply_json).collect::<Vec<_>>(),
         }))?,
         Format::Text => {
             whole.iter().for_each(print);
             tell_absences(&found, &gone, &presence.disabled);
             tell_ahead(&coming, at, until);
+            tell_hanging(&hanging);
             supplied.iter().for_each(tell_supply);
         }
     }
@@ -144,6 +151,50 @@ fn supplies(governance: &Governance, system: &System, gone: &Gone, at: Time) -> 
         .iter()
         .map(|environment| (of(environment.clone()), supply(governance, system, environment, gone, at)));
     each.collect()
+}
+
+/// What of Countersign hangs on what it guards, as the catalog says where it runs. Every change needs the log; what a gate guards, its
+/// registration says, which the server tells.
+fn hanging(client: &Client, governance: &Governance, system: Option<&SystemId>) -> Result<Vec<Hangs>, CliError> {
+    let catalog = &governance.catalog;
+    let mut found = Vec::new();
+    for what in catalog.hosted() {
+        let guarded = match what {
+            Hosted::Log => catalog.systems.keys().cloned().collect(),
+            Hosted::Gate(gate) => match client.gate(gate) {
+                Ok(record) => systems_of(&record.targets),
+                Err(ClientError::Refused { code, .. }) if code == "unknown-gate" => continue,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        found.extend(catalog.hangs_on(what, &guarded));
+    }
+    found.retain(|hangs| system.is_none_or(|system| hangs.on() == Some(system)));
+    Ok(found)
+}
+
+fn tell_hanging(hanging: &[Hangs]) {
+    if hanging.is_empty() {
+        return;
+    }
+    output::heading("Hanging on what it guards: what mends that takes breaking the glass while it is down");
+    for hangs in hanging.iter().take(MAX_LINES) {
+        anstream::println!("  {}", warn(hangs_words(hangs)));
+    }
+    if hanging.len() > MAX_LINES {
+        anstream::println!("  and {} more: see --format json", hanging.len() - MAX_LINES);
+    }
+}
+
+fn hangs_words(hangs: &Hangs) -> String {
+    match &hangs.what {
+        Hosted::Log => format!("the log {}", hangs.words()),
+        Hosted::Gate(gate) => format!("gate {gate} {}", hangs.words()),
+    }
+}
+
+fn hangs_json(hangs: &Hangs) -> Value {
+    json!({"what": hangs.what, "on": hangs.on(), "by": hangs.by})
 }
 
 fn tell_absences(found: &Absences, gone: &Gone, disabled: &BTreeSet<ActorId>) {

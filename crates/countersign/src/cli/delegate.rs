@@ -1,6 +1,6 @@
 //! `delegate`, `delegations`: who stands in for whom, by a person's own word; and its end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use countersign_core::{
     delegation::{DELEGATION_SECS, DelegatedRole, DelegationRecord, name_of},
@@ -18,7 +18,7 @@ use super::{
     error::{CliError, Exit},
     me::Me,
     output::{self, Format, faint, good, heading, joined},
-    submit,
+    stop, submit,
 };
 use crate::{clock, known::KnownLog, wire::rfc3339};
 
@@ -52,6 +52,9 @@ pub struct Args {
     /// End this one, as `countersign delegations` names it.
     #[arg(long, value_name = "ID")]
     end: Option<String>,
+    /// With --end, without the server: sign by this copy of the log, for a gate to be told (countersign gate stop).
+    #[arg(long, value_name = "DIR", requires = "end")]
+    copy: Option<PathBuf>,
 }
 
 /// List who stands in for whom.
@@ -60,7 +63,10 @@ pub struct ListArgs {}
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     match (&args.end, &args.role, &args.to, &args.until) {
-        (Some(name), ..) => end(global, name),
+        (Some(name), ..) => match &args.copy {
+            Some(copy) => stop::delegation_end(global, copy, name),
+            None => end(global, name),
+        },
         (None, Some(role), Some(to), Some(ends)) => delegate(global, args, (role, to, until(ends)?)),
         (None, ..) => Err(CliError::usage("what, to whom and until when? ROLE --to PERSON --until TIME")),
     }

@@ -74,7 +74,7 @@ enum Command {
     Enforce(watching::EnforceArgs),
     /// Have a gate only watch what it enforces: two people say so
     Watch(watching::WatchArgs),
-    /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
+    /// Hand a signed rejection, revocation, freeze, absence or end of a delegation to a gate, which obeys it at once, whatever the server does
     Stop(StopArgs),
     /// Send the log what a gate could not tell it before, without a push
     Sync(sync::Args),
@@ -179,7 +179,7 @@ struct StopArgs {
     /// Hand it to the apply gate of this account (`countersign apply`), in place of a repository's
     #[arg(long, conflicts_with = "repo")]
     apply: bool,
-    /// What `countersign reject` or `countersign revoke` saved; may be given several times
+    /// What `reject`, `revoke`, `freeze`, `away` or `delegate --end` saved; may be given several times
     #[arg(long = "statement", value_name = "FILE", required = true)]
     statements: Vec<PathBuf>,
 }

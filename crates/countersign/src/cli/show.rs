@@ -305,11 +305,13 @@ fn whole(view: &ChangeView, paths: &[String]) {
 
 /// What of it went past the rules, which nobody is to overlook.
 pub(super) fn emergency(view: &ChangeView) -> Vec<String> {
-    let lines = view.emergency.iter().flat_map(crate::wire::Emergency::lines);
+    let Some(said) = &view.emergency else { return Vec::new() };
+    let label = if said.is_of_an_outage_alone() { "outage" } else { "emergency" };
+    let lines = said.lines().into_iter();
     lines
         .enumerate()
         .map(|(nth, line)| {
-            format!("{}{}", faint(format!("{:<10}", if nth == 0 { "emergency" } else { "" })), warn(words_of(&line)))
+            format!("{}{}", faint(format!("{:<10}", if nth == 0 { label } else { "" })), warn(words_of(&line)))
         })
         .collect()
 }

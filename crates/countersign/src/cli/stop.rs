@@ -8,7 +8,7 @@ use std::{
 
 use countersign_core::{
     change::Change,
-    statement::{Body, Freeze, Holder, KeyRevocation, Rejection, Statement},
+    statement::{Away, Body, DelegationEnd, Freeze, Holder, KeyRevocation, Rejection, Statement},
 };
 use countersign_ledger::{Envelope, Fingerprint, checkpoint::MAX_NOTE_BYTES};
 use serde_json::json;
@@ -64,6 +64,27 @@ pub fn revoke(global: &Global, copy: &Path, key: &Fingerprint, why: &str) -> Res
 /// Freezes, as far as gates are told.
 pub fn freeze(global: &Global, copy: &Path, said: Freeze, blob: Vec<u8>, what: &str) -> Result<Exit, CliError> {
     Copied::open(global, copy)?.say(global, Body::Freeze(said), blob, what)
+}
+
+/// Says that its signer is away, as far as gates are told.
+pub fn away(global: &Global, copy: &Path, said: Away, what: &str) -> Result<Exit, CliError> {
+    Copied::open(global, copy)?.sign(global, Body::Away(said), &[], what)
+}
+
+/// Ends a delegation, as far as gates are told.
+pub fn delegation_end(global: &Global, copy: &Path, name: &str) -> Result<Exit, CliError> {
+    let copied = Copied::open(global, copy)?;
+    let people = copied.runtime.block_on(records::people(&*copied.follower.store()));
+    let people = people.map_err(|e| copied.follower.failed(e))?;
+    let known = people.values().flat_map(|record| &record.gave);
+    let mut meant = known.filter(|known| name.len() >= 6 && known.statement.hex().starts_with(name));
+    let (Some(found), None) = (meant.next(), meant.next()) else {
+        return Err(CliError::new("no-delegation", format!("the copy has no delegation {name}"))
+            .hint("as `countersign delegations` names it; it may be younger than the copy"));
+    };
+    let said = DelegationEnd { delegation: found.statement, of: found.of.clone(), to: found.to.clone() };
+    let what = format!("end now of the delegation of {} to {}", found.of, found.to);
+    copied.sign(global, Body::DelegationEnd(said), &[], &what)
 }
 
 /// A copy of the log, which nobody has to bring up to date for this.
@@ -122,6 +143,10 @@ impl Copied {
 
     /// Signs, keeps, and says how a gate gets it.
     fn say(&self, global: &Global, body: Body, blob: Vec<u8>, what: &str) -> Result<Exit, CliError> {
+        self.sign(global, body, &[blob], what)
+    }
+
+    fn sign(&self, global: &Global, body: Body, blobs: &[Vec<u8>], what: &str) -> Result<Exit, CliError> {
         let hand = Hand::Person(global.signer()?);
         let fingerprint = hand.fingerprint();
         let governance = self.runtime.block_on(self.follower.governance())?;
@@ -134,7 +159,7 @@ impl Copied {
         submit::announce(&speaker, &[what.to_owned()]);
         let envelope = speaker.sign(&InFrontOf::of(seen.checkpoint(), governance.record.header_epoch()), body)?;
         let statement = Statement::parse(envelope.payload())?;
-        let file = keep(&self.memory, &statement, &envelope, &[blob])?;
+        let file = keep(&self.memory, &statement, &envelope, blobs)?;
         match global.format {
             Format::Json => output::json(&json!({"file": file, "in_the_log": false}))?,
             Format::Text => {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign_core::catalog::{HOSTS_ANNOTATION, Hosted, systems_of};
 use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
 
 use super::{Findings, machine::MAX_SKEW_SECS};
@@ -60,7 +61,46 @@ pub fn look(repository: &Path, now: Time) -> Findings {
         }
     }
     server(&mut found, &gate, repository, now);
+    host(&mut found, &gate);
     found
+}
+
+/// Whether the gate hangs on what it guards, by the catalog as its own copy of the log has it.
+fn host(found: &mut Findings, gate: &GitGate) {
+    let name = &gate.config().name;
+    let governance = match gate.desk().and_then(|desk| Ok(desk.governance()?)) {
+        Ok(governance) => governance,
+        Err(error) => {
+            let said = format!("what the catalog says of where it runs cannot be read: {error}");
+            return found.doubtful(
+                "host",
+                said,
+                error.hint().unwrap_or_else(|| "push, so that it follows the log".to_owned()),
+            );
+        }
+    };
+    let (catalog, what) = (&governance.catalog, Hosted::Gate(name.clone()));
+    let hosts = catalog.hosts_of(&what);
+    if hosts.is_empty() {
+        let said = "the catalog does not say on which system this gate runs, so that nobody is told when it hangs on what it guards";
+        return found.doubtful("host", said, format!("annotate that system with {HOSTS_ANNOTATION}: {what}"));
+    }
+    let hanging = catalog.hangs_on(&what, &systems_of(&gate.config().targets()));
+    for hangs in &hanging {
+        let on = hangs.on().map_or("", |on| on.as_str());
+        found.doubtful(
+            "host",
+            format!(
+                "it {}, whose changes pass it: while {on} is down, what mends it takes breaking the glass",
+                hangs.words()
+            ),
+            "exercise that: countersign break-glass --drill SYSTEM/ENVIRONMENT",
+        );
+    }
+    if hanging.is_empty() {
+        let hosts: Vec<&str> = hosts.iter().map(|host| host.as_str()).collect();
+        found.good("host", format!("it runs on {}, which needs nothing that it guards", hosts.join(", ")));
+    }
 }
 
 fn server(found: &mut Findings, gate: &GitGate, repository: &Path, now: Time) {

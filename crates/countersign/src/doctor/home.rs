@@ -1,8 +1,9 @@
 //! A home: is it whole, are its secrets secret, and does its ledger hold.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign_core::{
+    catalog::{Catalog, HOSTS_ANNOTATION, Hosted},
     governance::{RULES, parse_rules},
     verify::Verdict,
 };
@@ -55,12 +56,45 @@ fn edited(found: &mut Findings, home: &Home, quick: bool) {
     };
     calendars::look(found, home, &files, quick);
     match parse_rules(&files.iter().filter_map(rule).collect()) {
-        Ok(_) => found.good(check, "catalog/ and rules/ can be read"),
+        Ok(_) => {
+            found.good(check, "catalog/ and rules/ can be read");
+            // It was read a moment ago.
+            if let Ok(catalog) = home.folder().catalog() {
+                host(found, &catalog);
+            }
+        }
         Err(refusal) => {
             let rules = word(&home.path().join("rules"));
             found.wrong(check, refusal.message, Some(format!("countersign rules check {rules}")));
         }
     }
+}
+
+/// Whether the server of the log hangs on what changes by it, which is everything.
+fn host(found: &mut Findings, catalog: &Catalog) {
+    let hosts = catalog.hosts_of(&Hosted::Log);
+    if hosts.is_empty() {
+        return found.doubtful(
+            "host",
+            "the catalog does not say on which system the log is served, so that nobody is told on what it hangs",
+            format!("annotate that system with {HOSTS_ANNOTATION}: {}", Hosted::Log),
+        );
+    }
+    let names: BTreeSet<&str> = hosts.iter().map(|host| host.as_str()).collect();
+    let all = catalog.systems.keys().cloned().collect();
+    let hanging = catalog.hangs_on(&Hosted::Log, &all);
+    let further: BTreeSet<&str> = hanging.iter().filter_map(|hangs| hangs.on()).map(|on| on.as_str()).collect();
+    let needs: Vec<&str> = further.difference(&names).copied().collect();
+    let needs = if needs.is_empty() { String::new() } else { format!(", which needs {}", needs.join(", ")) };
+    let names: Vec<&str> = names.into_iter().collect();
+    found.doubtful(
+        "host",
+        format!(
+            "the log is served on {}{needs}: while one of these is down, what mends it takes breaking the glass",
+            names.join(", ")
+        ),
+        "exercise that: countersign break-glass --drill SYSTEM/ENVIRONMENT",
+    );
 }
 
 fn keys(found: &mut Findings, home: &Home) {

@@ -10,10 +10,15 @@
 
 mod alone;
 pub mod bundle;
+mod carried;
 mod glass;
 pub mod spend;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use countersign_core::{
     admit::{self, Signed},
@@ -37,6 +42,7 @@ use countersign_ledger::{Digest, Envelope, Fingerprint, SignedCheckpoint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::carried::Carried;
 use super::{
     journal::JournalError,
     stops::{Stop, Stops},
@@ -183,6 +189,8 @@ pub struct Desk {
     drawn: Option<Nonce>,
     /// What this gate has let through, or is about to, and the log does not tell of yet.
     under_way: BTreeSet<ChangeId>,
+    /// Of those, what the copy does not have and a bundle tells.
+    carried: BTreeMap<ChangeId, Change>,
 }
 
 /// How many stops are sent to the log at once.
@@ -235,6 +243,7 @@ impl Desk {
             restored: None,
             drawn: None,
             under_way: BTreeSet::new(),
+            carried: BTreeMap::new(),
         })
     }
 
@@ -455,11 +464,7 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).at_gate(&self.gate);
-        for id in self.under_way.iter().filter(|id| **id != change.id) {
-            if let Some(landing) = self.runtime.block_on(self.follower.change(id))? {
-                state.foresee_landing(&landing, &change, now);
-            }
-        }
+        self.foresee_under_way(&mut state, &change, now)?;
         let rules = &state.governance.rules;
         let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);

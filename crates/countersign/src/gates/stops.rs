@@ -1,5 +1,5 @@
-//! Stops that were handed to a gate directly: signed rejections, freezes and revocations that it obeys at once, and keeps until the
-//! log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
+//! Stops that were handed to a gate directly: signed rejections, freezes, revocations, absences and ends of delegations that it obeys at
+//! once, and keeps until the log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
 //!
 //! ```text
 //! COPY/stops/*.json           obeyed; each is by a person, with a key that held when it was handed over
@@ -15,8 +15,9 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
-    admit::Signed,
+    admit::{Signed, TAKEN_DIRECTLY},
     change::Change,
+    delegation,
     freeze::RENEW_SECS,
     refusal::Refusal,
     state::State,
@@ -39,11 +40,13 @@ const MAX_STOP_BYTES: u64 = 256 * 1024;
 
 /// Why a stop has nothing left to take away: the log says the same, nobody has that key any more, or it is more than one
 /// person may take away. That a change went on or was closed is no reason: what was rejected can come again.
-const NOTHING_LEFT: [&str; 8] = [
+const NOTHING_LEFT: [&str; 10] = [
     "already-frozen",
     "already-rejected",
     "already-revoked",
     "freeze-over",
+    "no-delegation",
+    "over-already",
     "revoked-lately",
     "too-many-rejections",
     "too-many-revocations",
@@ -63,9 +66,7 @@ impl Stop {
         let signed = Signed::check(&envelope)?;
         if !signed.statement().body.is_stop() {
             let kind = signed.statement().body.kind();
-            return Err(Refusal::malformed("not-a-stop", format!("a {kind} stops nothing")).hint(
-                "a gate takes a signed rejection, freeze or revocation directly; everything else goes to the log",
-            ));
+            return Err(Refusal::malformed("not-a-stop", format!("a {kind} stops nothing")).hint(TAKEN_DIRECTLY));
         }
         Ok(Self { envelope, signed, blobs })
     }
@@ -168,7 +169,11 @@ impl Stop {
 
     /// Whether it has ended, so long ago that whoever signed it may freeze the same again.
     pub fn is_long_over(&self, now: Time) -> bool {
-        matches!(&self.signed.statement().body, Body::Freeze(said) if said.until.plus_secs(RENEW_SECS) <= now)
+        match &self.signed.statement().body {
+            Body::Freeze(said) => said.until.plus_secs(RENEW_SECS) <= now,
+            Body::Away(said) => said.until <= now,
+            _ => false,
+        }
     }
 
     /// Whether it freezes some of what another freezes that the same person signed within a day.
@@ -196,6 +201,10 @@ impl Stop {
                 Holder::Gate(of) => format!("{by} revoked key {} of gate {of}", revocation.key),
             },
             Body::Freeze(freeze) => format!("{by} froze {} until {}", freeze.scope.words(), freeze.until),
+            Body::Away(said) => format!("{by} is away until {}", said.until),
+            Body::DelegationEnd(said) => {
+                format!("{by} ended delegation {} of {} to {}", delegation::name_of(&said.delegation), said.of, said.to)
+            }
             other => format!("{by} said a {}", other.kind()),
         }
     }

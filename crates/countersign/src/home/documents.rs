@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use countersign_core::{
     catalog::{
-        ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, PATHS_ANNOTATION, System,
-        WORKFLOWS_ANNOTATION, robots,
+        ATTESTS_ANNOTATION, ATTESTS_FOR_ANNOTATION, Actor, ActorKind, CatalogSettings, Group, HOSTS_ANNOTATION,
+        PATHS_ANNOTATION, System, WORKFLOWS_ANNOTATION, robots,
     },
     ids::{ActorId, GroupId, SystemId},
 };
@@ -140,6 +140,10 @@ pub fn system(system: &System, settings: &CatalogSettings, old: Option<&str>) ->
     let paths = old.unwrap_or_default().lines().find(|line| line.trim_start().starts_with(PATHS_ANNOTATION));
     if let Some((_, paths)) = paths.and_then(|line| line.split_once(':')) {
         let _ = writeln!(text, "    {PATHS_ANNOTATION}:{paths}");
+    }
+    if !system.hosts.is_empty() {
+        let hosts: Vec<String> = system.hosts.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "    {HOSTS_ANNOTATION}: {}", quoted(&hosts.join(", ")));
     }
     let _ = writeln!(text, "spec:\n  owner: {}", system.owner);
     if !system.depends_on.is_empty() {

@@ -108,13 +108,13 @@ impl Folder {
         &self.config
     }
 
-    /// The catalog as it is on the disk now.
+    /// What `catalog/` says as it is on the disk now.
     pub fn catalog(&self) -> Result<Catalog, HomeError> {
         Ok(parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?)
     }
 
     /// The governance files that `catalog/`, `rules/`, `standard/`, `calendars/` and `issuers/` make as they are on the disk now.
-    /// `salt` is as [`countersign_core::catalog::Catalog::to_files`] takes it.
+    /// `salt` is as [`Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
         let catalog = self.catalog()?;
         let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;

@@ -52,7 +52,8 @@ fn said(catalog: &Catalog) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
 }
 
 fn same_system(one: &System, other: &System) -> bool {
-    (&one.owner, one.tier, &one.depends_on) == (&other.owner, other.tier, &other.depends_on)
+    let said = |system: &System| (system.owner.clone(), system.tier, system.depends_on.clone(), system.hosts.clone());
+    said(one) == said(other)
 }
 
 fn in_place(
@@ -75,7 +76,9 @@ fn in_place(
             let new = match &about {
                 About::System(id) => wanted.systems.get(id).map(|system| match now.systems.get(id) {
                     Some(old) if same_system(old, system) => document.clone(),
-                    Some(old) if old.depends_on == system.depends_on => documents::retold(system, settings, document),
+                    Some(old) if (&old.depends_on, &old.hosts) == (&system.depends_on, &system.hosts) => {
+                        documents::retold(system, settings, document)
+                    }
                     Some(_) | None => with_remarks(document, documents::system(system, settings, Some(document))),
                 }),
                 About::Group(id) => wanted.groups.get(id).map(|group| match now.groups.get(id) {

@@ -8,9 +8,9 @@ use countersign_core::{
 use countersign_ledger::Digest;
 
 use super::tombstone;
-use crate::wire::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, rfc3339};
+use crate::wire::{AfterReviewLine, AloneLine, AnswerLine, BrokenLine, Emergency, RollbackLine, rfc3339};
 
-/// `None` of a change that went by the rules.
+/// `None` of a change that went by the rules, with the log.
 pub fn emergency(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Option<Emergency> {
     let said = |digest: &Digest| blob(digest).and_then(|bytes| Some(Reason::parse(&bytes).ok()?.why));
     let broken = |permit: &PermitRecord| {
@@ -39,7 +39,19 @@ pub fn emergency(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Optio
     let broken: Vec<BrokenLine> = change.permits.iter().filter_map(broken).collect();
     let rolled_back: Vec<RollbackLine> =
         change.permits.iter().filter(|permit| permit.is_of_one()).map(rolled_back).collect();
-    if broken.is_empty() && rolled_back.is_empty() {
+    let alone = |permit: &PermitRecord| {
+        let alone = permit.alone.as_ref()?;
+        Some(AloneLine {
+            gate: permit.gate.clone(),
+            at: rfc3339(permit.issued_at),
+            knew_secs: alone.as_of.map(|as_of| permit.issued_at.secs_since(as_of)),
+            stands: !alone.over,
+            unmet: alone.unmet.clone(),
+            outcome: permit.outcome,
+        })
+    };
+    let alone: Vec<AloneLine> = change.permits.iter().filter_map(alone).collect();
+    if broken.is_empty() && rolled_back.is_empty() && alone.is_empty() {
         return None;
     }
     let answer = |answered: &Answered| AnswerLine {
@@ -55,5 +67,5 @@ pub fn emergency(state: &State, change: &Change, blob: &dyn Fn(&Digest) -> Optio
         due: rfc3339(record.due),
         answer: record.answered.as_ref().map(answer),
     });
-    Some(Emergency { broken, rolled_back, after_reviews: after_reviews.collect() })
+    Some(Emergency { broken, rolled_back, alone, after_reviews: after_reviews.collect() })
 }

@@ -5,19 +5,22 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     freeze,
-    ids::{ActorId, ChangeId, FindingId, GateId},
+    ids::{ActorId, ChangeId, FindingId, GateId, RuleId},
+    permit::span,
     statement::{OutcomeResult, Seen},
 };
 use countersign_ledger::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What there is to tell of a change whose gate opened on people's word, or that was rolled back on one signature.
+/// What there is to tell of a change whose gate opened on people's word or decided alone, or that was rolled back on one signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emergency {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<BrokenLine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rolled_back: Vec<RollbackLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<AloneLine>,
     /// Whom it asks to look at it afterwards, and what they said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_reviews: Vec<AfterReviewLine>,
@@ -60,6 +63,24 @@ pub struct RollbackLine {
     pub incident: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<ChangeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeResult>,
+}
+
+/// That a gate decided alone, while it could not reach the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AloneLine {
+    pub gate: GateId,
+    /// By the gate's clock.
+    pub at: String,
+    /// How old what it knew of the log was then, in seconds, by its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knew_secs: Option<i64>,
+    /// Whether the log, when it heard of it, would have let it go.
+    pub stands: bool,
+    /// The rules that were not met; none where a stop alone kept it, which the gate could not know.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unmet: BTreeSet<RuleId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeResult>,
 }
@@ -145,6 +166,19 @@ impl RollbackLine {
     }
 }
 
+impl AloneLine {
+    pub fn headline(&self) -> String {
+        let Self { gate, knew_secs, stands, unmet, outcome, .. } = self;
+        let by = knew_secs.map(|secs| format!(", by what it knew {} before", span(secs))).unwrap_or_default();
+        let test = match (stands, unmet.is_empty()) {
+            (true, _) => "the log, when it heard of it, would have let it go as well".to_owned(),
+            (false, true) => "by what the log has, a stop that it could not know was there".to_owned(),
+            (false, false) => format!("by what the log has, it does not meet {}", names(unmet, "and")),
+        };
+        format!("gate {gate} decided alone while the log was away{by}; {}; {test}", ended(*outcome))
+    }
+}
+
 impl AfterReviewLine {
     pub fn words(&self) -> String {
         let short = self.finding.short();
@@ -165,7 +199,8 @@ impl Emergency {
     /// What happened, a sentence each.
     pub fn headlines(&self) -> Vec<String> {
         let broken = self.broken.iter().map(BrokenLine::headline);
-        broken.chain(self.rolled_back.iter().map(RollbackLine::headline)).collect()
+        let rolled_back = self.rolled_back.iter().map(RollbackLine::headline);
+        broken.chain(rolled_back).chain(self.alone.iter().map(AloneLine::headline)).collect()
     }
 
     /// Everything about it, a line each.
@@ -179,14 +214,24 @@ impl Emergency {
             lines.push(rolled.headline());
             lines.extend(rolled.details().into_iter().map(|line| format!("  {line}")));
         }
+        for alone in &self.alone {
+            lines.push(alone.headline());
+            lines.push(format!("  decided {}", alone.at));
+        }
         lines.extend(self.after());
         lines
+    }
+
+    /// Whether it is of nothing but what a gate decided by the rules, as the log has them, too.
+    pub fn is_of_an_outage_alone(&self) -> bool {
+        self.broken.is_empty() && self.rolled_back.is_empty() && self.alone.iter().all(|alone| alone.stands)
     }
 
     /// Who looks at it, or that nobody was asked.
     pub fn after(&self) -> Vec<String> {
         let outcomes = self.broken.iter().map(|one| one.outcome).chain(self.rolled_back.iter().map(|one| one.outcome));
-        if self.after_reviews.is_empty() && outcomes.flatten().next().is_some() {
+        let over = self.alone.iter().filter(|alone| !alone.stands).map(|alone| alone.outcome);
+        if self.after_reviews.is_empty() && outcomes.chain(over).flatten().next().is_some() {
             return vec!["after-review: nobody has been asked, as far as this tells".to_owned()];
         }
         self.after_reviews.iter().map(AfterReviewLine::words).collect()

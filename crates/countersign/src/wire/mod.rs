@@ -26,7 +26,7 @@ pub use self::{
         ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
         LentLine, PermitLine, RejectionLine, TakenBackLine, WaiverLine, WindowLine, rfc3339,
     },
-    emergency::{AfterReviewLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
+    emergency::{AfterReviewLine, AloneLine, AnswerLine, BrokenLine, Emergency, RollbackLine, seen_words},
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
     material::{Material, Wanted},

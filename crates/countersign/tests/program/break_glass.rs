@@ -131,15 +131,24 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     }
     let signed = outage.sign("dave", &["--cosign", "part.json"]);
     assert!(signed.status == 1 && signed.stderr.contains("did not come along"), "{signed}");
-    // A file with a worthless signature more keeps no good one out, and says why it opens nothing.
+    // Who is not entitled is told before they sign; a worthless signature more keeps no good one out, and the gate says whose it is not.
     outage.world.stage.key("mallory");
-    fs::copy(outage.world.stage.path("glass.json"), outage.world.stage.path("bad.json")).unwrap();
-    assert_eq!(outage.sign("mallory", &["--cosign", "bad.json", "--as", "bob"]).status, 0);
-    outage.push_with("bad.json").is_refused("unknown-key");
+    let stranger = outage.sign("mallory", &["--cosign", "glass.json", "--as", "mallory"]);
+    stranger.is_refused(3, "not-entitled");
+    assert!(stranger.stderr.contains("nothing was signed") && stranger.stderr.contains("dave"), "{stranger}");
+    assert_eq!(outage.sign("mallory", &["--cosign", "glass.json", "--as", "bob"]).status, 0);
+    let bad = outage.push_with("glass.json");
+    bad.is_refused("glass-people");
+    assert!(
+        bad.said.contains("a signature does not count: ") && bad.said.contains("nobody in the catalog"),
+        "{}",
+        bad.said
+    );
     let second = outage.sign("dave", &["--cosign", "glass.json"]);
     assert_eq!(second.status, 0, "{second}");
     let push = outage.push_with("glass.json");
     push.passes();
+    assert!(push.said.contains("a signature does not count: "), "{}", push.said);
     assert!(push.said.contains("the glass is broken by carol and dave, without the log"), "{}", push.said);
     let change = first.json()["change"].as_str().unwrap().to_owned();
     // Once: the branch goes back only by another.
@@ -427,4 +436,33 @@ fn an_emergency_without_the_log_is_told_of_the_road_that_needs_none() {
             assert!(run.stderr.contains(said), "{said}: {run}");
         }
     }
+}
+
+/// A signature that the log does not take leaves the change behind that it came with: it is said, and what to do.
+#[test]
+fn what_the_log_refuses_of_an_outage_is_told_with_what_it_leaves_open() {
+    let mut world = World::usual();
+    for who in ["alice", "bob", "carol", "dave"] {
+        assert_eq!(world.say(who, &["whoami"]).status, 0);
+    }
+    assert_eq!(world.stage.run("gate sync shop.git").status, 0);
+    // Of which neither the gate nor dave's machine hears.
+    let key = world.key("dave").public().fingerprint();
+    world.say("alice", &["revoke", key.as_str(), "--why", "lost"]).done();
+    let url = world.server().url.clone();
+    world.stop_server();
+    let mut outage = Outage { world, url };
+    outage.world.edit("fix", "payments/retries", "5\n");
+    let at = drawn(&outage.world.push(&["HEAD:main"]));
+    let signed = outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]).done();
+    assert_eq!(outage.sign("dave", &["--cosign", "glass.json"]).status, 0);
+    outage.push_with("glass.json").passes();
+    outage.back();
+    let sent = outage.world.stage.run("gate sync shop.git --format json");
+    assert_eq!(sent.status, 3, "{sent}");
+    let short = &signed["change"].as_str().unwrap()[..12];
+    assert!(sent.stderr.contains(&format!("who proposed it closes it: countersign withdraw {short}")), "{sent}");
+    assert!(sent.stderr.contains("countersign gate status REPO --answer WHY"), "{sent}");
+    assert_eq!(sent.json()["not_taken"][0]["change"], signed["change"], "{sent}");
+    assert_eq!(outage.world.say("carol", &["withdraw", short]).status, 0);
 }

@@ -39,6 +39,7 @@ use crate::{
 
 mod answers;
 mod bundle;
+mod outage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
@@ -286,6 +287,13 @@ impl World {
     /// How old cosignatures may be for the gate.
     fn fresh(&self, secs: &str) {
         self.must(&["trust", "fresh", "shop.git/countersign/trust.json", "--tier-1", secs, "--others", secs]);
+    }
+
+    /// Something of the gate's, which knows its server.
+    #[track_caller]
+    fn gate_must(&self, arguments: &[&str]) {
+        let run = self.stage.run_words(arguments);
+        assert_eq!(run.status, 0, "{arguments:?}: {run}");
     }
 
     fn gate_status(&self) -> Value {

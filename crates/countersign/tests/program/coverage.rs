@@ -106,3 +106,55 @@ fn who_is_unknown_is_refused_with_who_was_meant() {
     let never = coverage(&world, &["--at", "never"]);
     assert!(never.stderr.contains("`never` is no moment"), "{never}");
 }
+
+/// What a gate needs to run is broken, and what mends it cannot pass the gate: that is said before.
+#[test]
+fn a_gate_that_hangs_on_what_it_guards_is_told() {
+    let world = World::usual();
+    let told = coverage(&world, &["--format", "json"]).json();
+    assert_eq!(told["hangs"], json!([]));
+    let catalog = world.stage.read("home/catalog/catalog.yaml");
+    let system = |name: &str, needs: &str, hosts: &str| {
+        format!(
+            "---\napiVersion: backstage.io/v1alpha1\nkind: System\nmetadata:\n  name: {name}\n  annotations:\n    \
+             countersign/tier: \"3\"\n    countersign/hosts: \"{hosts}\"\nspec:\n  owner: owners\n  dependsOn: [{needs}]\n"
+        )
+    };
+    let with = format!(
+        "{catalog}{}{}",
+        system("ci", "system:disks", "gate/shop-git"),
+        system("disks", "component:checkout", "log")
+    );
+    world.stage.write("home/catalog/catalog.yaml", &with);
+    let change = world.say("alice", &["amend", "home", "--why", "where it runs"]).done()["change"].clone();
+    world.say("bob", &["approve", change.as_str().unwrap()]).done();
+    world.say("bob", &["publish", change.as_str().unwrap()]).done();
+    let told = coverage(&world, &["--format", "json"]).json();
+    assert_eq!(
+        told["hangs"],
+        json!([
+            {"what": "log", "on": "disks", "by": ["disks"]},
+            {"what": "log", "on": "checkout", "by": ["disks", "checkout"]},
+            {"what": "gate/shop-git", "on": "checkout", "by": ["ci", "disks", "checkout"]},
+        ])
+    );
+    let text = coverage(&world, &["--system", "checkout"]);
+    assert!(text.stdout.contains("gate shop-git runs on ci, which needs disks, which needs checkout"), "{text}");
+    assert_eq!(world.stage.run("gate sync shop.git").status, 0);
+    let said = |words: &str| {
+        let run = world.stage.run(&format!("--format json doctor {words}"));
+        assert_eq!(run.status, 0, "{run}");
+        let found = run.json()["findings"].clone();
+        let found = found.as_array().unwrap().iter().find(|it| it["check"] == "host").unwrap();
+        found["said"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        said("--gate shop.git"),
+        "it runs on ci, which needs disks, which needs checkout, whose changes pass it: while checkout is down, what mends it takes \
+         breaking the glass"
+    );
+    assert_eq!(
+        said("--home home --quick"),
+        "the log is served on disks, which needs checkout: while one of these is down, what mends it takes breaking the glass"
+    );
+}

@@ -211,6 +211,31 @@ fn a_gate_does_not_take_the_servers_word_for_an_epoch() {
 }
 
 /// A server with an old copy and an old key of a founder: behind the cut that key was taken away, and the gate knows.
+/// What a gate decided alone before the log was cut grants nothing behind the cut: the log does not take it, and that is told, and
+/// found as a move that no permit allowed.
+#[test]
+fn a_local_permit_does_not_cross_the_cut_of_an_epoch() {
+    let Lost { mut world, approved, .. } = lost();
+    world.git(&["checkout", "--quiet", "approved"]);
+    let push = world.push(&["HEAD:main"]);
+    push.passes();
+    assert!(push.said.contains("decided alone"), "{}", push.said);
+    world.stage.run("--format json import backup --home home --older").done();
+    let file = first_signs(&world);
+    next_signs(&world, "bob", &file).done();
+    served_again(&mut world);
+    let sent = world.stage.run("gate sync shop.git");
+    assert_eq!(sent.status, 3, "{sent}");
+    assert!(sent.stderr.contains("the log does not take what this gate decided alone for change"), "{sent}");
+    assert!(sent.stderr.contains("it is of an epoch before the log was restored"), "{sent}");
+    assert!(sent.stderr.contains("countersign gate status REPO --answer WHY"), "{sent}");
+    let status = world.stage.run("gate status shop.git");
+    assert!(status.status == 3 && status.stdout.contains("where no permit put it"), "{status}");
+    assert_ne!(world.state(&approved), "applied");
+    let findings = world.say("bob", &["findings", "--open"]).done().to_string();
+    assert!(findings.contains("where no permit put it"), "{findings}");
+}
+
 #[test]
 fn a_gate_judges_who_cuts_a_log_by_what_it_knows_behind_the_cut() {
     let mut world = World::usual();

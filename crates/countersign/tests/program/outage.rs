@@ -69,6 +69,20 @@ fn an_approved_change_lands_without_the_log_which_is_told_later() {
     sync(&outage.world);
     assert_eq!(outage.world.state(&outage.change), "applied");
     assert_eq!(outage.findings(), "[]");
+    // Whoever looks at the change sees how it landed.
+    let shown = outage.world.say("bob", &["show", &outage.change]).done()["emergency"]["alone"][0].clone();
+    assert_eq!(
+        (&shown["gate"], &shown["stands"], &shown["outcome"]),
+        (&"shop-git".into(), &true.into(), &"applied".into())
+    );
+    assert!(shown["knew_secs"].as_i64().unwrap() < 600, "{shown}");
+    let url = outage.world.server().url.clone();
+    let text = outage.world.stage.run(&format!("--url {url} --key bob show {}", outage.change));
+    assert!(
+        text.stdout.contains("outage    gate shop-git decided alone while the log was away, by what it knew"),
+        "{text}"
+    );
+    assert!(text.stdout.contains("applied; the log, when it heard of it, would have let it go as well"), "{text}");
     let status = outage.world.stage.run("gate status shop.git");
     assert_eq!(status.status, 0, "{status}");
     assert!(fs::read_dir(outage.world.stage.path("shop.git/countersign/alone")).unwrap().next().is_none());
@@ -165,6 +179,9 @@ fn a_captured_server_that_hides_a_freeze() {
     assert_eq!(hidden.world.state(&hidden.change), "applied");
     let findings = hidden.findings();
     assert!(findings.contains("in an outage, over a stop that it could not know"), "{findings}");
+    let shown = hidden.world.say("bob", &["show", &hidden.change]).done()["emergency"].clone();
+    assert_eq!(shown["alone"][0]["stands"], false, "{shown}");
+    assert_eq!(shown["after_reviews"].as_array().unwrap().len(), 1, "{shown}");
 }
 
 /// What the log does not take of it, because the gate's key was revoked before, is a branch where no permit put it.

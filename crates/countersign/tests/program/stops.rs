@@ -369,3 +369,36 @@ fn programs_are_told_of_each_stop_that_is_handed_over() {
     assert!(error["error"]["message"].as_str().unwrap().contains("belongs to nobody"), "{run}");
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
 }
+
+/// What takes presence or a lent role away is heard by a gate as a rejection is, and the log gets it from there.
+#[test]
+fn the_end_of_a_delegation_and_an_absence_that_a_server_swallows_are_handed_to_a_gate() {
+    let world = World::governed(&[
+        ("alice", Level::Standard),
+        ("bob", Level::Senior),
+        ("carol", Level::Standard),
+        ("dave", Level::Standard),
+    ]);
+    world.edit("change", "payments/timeout", "30\n");
+    let change = world.propose("alice", &["payments/production"]);
+    world.say("alice", &["disclose", &change, "--none"]).done();
+    world.approve("dave", &change);
+    let until = countersign::clock::now().plus_secs(7 * 24 * 3_600).to_string();
+    let delegate = ["delegate", "senior", "--to", "carol", "--until", &until];
+    let id = world.say("bob", &delegate).done()["delegation"].as_str().unwrap().to_owned();
+    world.approve("carol", &change);
+    assert_eq!(world.stage.run("gate sync shop.git").status, 0);
+    let ended = swallowed(&world, "bob", &["delegate", "--end", &id]);
+    let away = swallowed(&world, "dave", &["away", "--until", &until]);
+    // By the gate's own copy, where no server is asked.
+    let copy = world.stage.run("--format json gate status shop.git").json()["copy"].as_str().unwrap().to_owned();
+    let signed = world.say("carol", &["--trust", "home/trust.json", "delegate", "--end", &id, "--copy", &copy]).done();
+    assert_eq!(signed["in_the_log"], false, "{signed}");
+    for kept in [ended.as_str(), &away, signed["file"].as_str().unwrap()] {
+        hand_over(&world, kept);
+    }
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    assert_eq!(world.say("dave", &["delegations"]).done()["delegations"], serde_json::json!([]));
+    let dave = world.say("dave", &["approve", &change, "--git", "work"]);
+    assert!(dave.stderr.contains("\"away\""), "the log has it by now: {dave}");
+}

@@ -138,6 +138,8 @@ fn a_local_permit_of_another_gate_key_time_or_kind_is_refused() {
     let long = LocalPermit { expires_at: alone.issued_at.plus_secs(PERMIT_SECS + 1), ..alone.clone() };
     assert_snapshot!(said(&mut world, long), @"permit-shape: the permit's times are not as they should be");
     let issued_at = world.now.plus_secs(MAX_SKEW_SECS + 60);
+    let later = LocalPermit { as_of: Some(alone.issued_at.plus_secs(1)), ..alone.clone() };
+    assert_snapshot!(said(&mut world, later), @"permit-shape: the permit's times are not as they should be");
     let early = LocalPermit { issued_at, expires_at: issued_at.plus_secs(60), ..alone.clone() };
     assert_snapshot!(said(&mut world, early), @"permit-shape: the permit's times are not as they should be");
     world.revoke("barbara", "git-gate").unwrap();

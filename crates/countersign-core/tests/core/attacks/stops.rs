@@ -4,6 +4,7 @@ use countersign_core::{
     admit::{self, Signed},
     refusal::Refusal,
     state::State,
+    statement::{Away, DelegationEnd},
 };
 
 use super::*;
@@ -99,4 +100,43 @@ fn a_rejection_of_what_was_revised_or_withdrawn_follows_its_content() {
     world.lift("mallory", &change).unwrap();
     assert_eq!((world.standing(&again), world.change(&change).status), ("allow".to_owned(), ChangeStatus::Withdrawn));
     assert!(countersign_core::verify::verify(&world.trust, &world.evidence(), world.now).holds());
+}
+
+/// Either of the two ends it at a gate, too, and nobody else, nor by naming oneself.
+#[test]
+fn a_delegation_that_is_ended_at_a_gate_is_used_no_more() {
+    let mut world = World::new();
+    let change = world.propose("ada", "checkout/production");
+    let delegation = world.delegate("grace", "owner", "linus", 7).unwrap();
+    world.approve("linus", &change).unwrap();
+    let before = standing(&world, &world.state, &change);
+    let end = |of: &str, to: &str| Body::DelegationEnd(DelegationEnd { delegation, of: id(of), to: id(to) });
+    for by in ["grace", "linus"] {
+        let ended = handed(&world, by, &[by], end("grace", "linus")).unwrap();
+        assert_ne!(standing(&world, &ended, &change), before);
+        assert_eq!(ended.all_heads(), world.state.all_heads());
+    }
+    assert_eq!(handed(&world, "ada", &["ada"], end("grace", "linus")).unwrap_err().code, "not-theirs-to-end");
+    assert_eq!(handed(&world, "ada", &["ada"], end("ada", "linus")).unwrap_err().code, "no-delegation");
+}
+
+/// Whoever says at a gate that they are away is not there: also since before it was handed over, and never for longer than the log takes.
+#[test]
+fn an_absence_that_is_handed_to_a_gate_takes_presence_away() {
+    let world = World::new();
+    let away = |from: Option<i64>, days: i64| {
+        let from = from.map(|secs| world.now.plus_secs(secs));
+        Body::Away(Away { from, until: world.now.plus_secs(days * 24 * 60 * 60) })
+    };
+    let is_away = |body: Body| {
+        let state = handed(&world, "linus", &["linus"], body)?;
+        assert!(!state.is_away(&id("grace"), world.now).unwrap(), "nobody else");
+        state.is_away(&id("linus"), world.now)
+    };
+    assert!(!world.state.is_away(&id("linus"), world.now).unwrap());
+    assert!(is_away(away(None, 7)).unwrap());
+    assert!(is_away(away(Some(-3_600), 7)).unwrap(), "it was signed an hour ago");
+    assert!(!is_away(away(Some(3_600), 7)).unwrap(), "planned");
+    assert_eq!(is_away(away(None, -1)).unwrap_err().code, "over-already");
+    assert_eq!(is_away(away(None, 400)).unwrap_err().code, "too-long");
 }

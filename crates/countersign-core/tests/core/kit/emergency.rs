@@ -52,6 +52,7 @@ impl World {
         self.blob(transition.to_blob().unwrap());
         LocalPermit {
             applier: None,
+            as_of: None,
             audience: self.keys["git-gate"].public().fingerprint(),
             change: change.clone(),
             expires_at: self.now.plus_secs(PERMIT_SECS),

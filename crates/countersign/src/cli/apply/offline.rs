@@ -197,6 +197,10 @@ impl Alone {
             CliError::new("not-drawn", "this machine has drawn nothing for this within the last hour, with this key")
                 .hint(format!("what it draws now is signed anew: {} -- COMMAND", wanted.words()))
         })?;
+        let (glass, others) = self.desk.counting(&glass, now)?;
+        for other in &others {
+            anstream::eprintln!("{}: a signature does not count: {other}", warn("note"));
+        }
         let opening = self.desk.open_glass(&glass, (&nonce, at), wanted.transition, now)?;
         let targets = self.targets(wanted)?;
         if opening.change().targets != targets {

@@ -15,13 +15,14 @@ use countersign_core::{
 use countersign_ledger::Envelope;
 use serde_json::json;
 
-use super::{super::output, Args, EXPECTED, confirm, remembered, tell, whose};
+use super::{super::output, Args, EXPECTED, confirm, remembered, signers, tell, whose};
 use crate::{
     cli::{
         Global,
         error::{CliError, Exit},
         output::{Format, good, heading},
     },
+    clock,
     gates::{
         git::{drill::TARGET_OPTION, outage::GLASS_OPTION},
         glass::{Drawn, Part},
@@ -95,7 +96,9 @@ pub fn show(global: &Global, part: &Part) -> Result<Exit, CliError> {
 pub fn cosign(global: &Global, args: &Args, part: Part, file: &Path) -> Result<Exit, CliError> {
     let Some(said) = says(&part) else { return Err(CliError::new("malformed-drill", "it is no drill").hint(EXPECTED)) };
     let log = &part.signed.statement().header.log;
-    let (hand, me) = whose(global, args.me.as_ref(), log, remembered(log)?.as_deref())?;
+    let known = remembered(log)?;
+    let (hand, me) = whose(global, args.me.as_ref(), log, known.as_deref())?;
+    signers::is_entitled(&me, &said.targets, known.as_deref(), clock::now())?;
     tell(&me, &hand, &lines(said), None);
     confirm(args)?;
     let mine = hand.fingerprint();

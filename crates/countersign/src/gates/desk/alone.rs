@@ -11,12 +11,13 @@ use countersign_core::{
     catalog::Tier,
     change::{Change, PermitRecord},
     decision::Outcome,
+    governance::Governance,
     ids::Target,
     permit::{self, PERMIT_SECS, span},
     refusal::Refusal,
     snapshot::Applier,
     state::State,
-    statement::{Body, LocalPermit},
+    statement::{Body, LocalPermit, SeenCheckpoint},
     subject::Transition,
     trust::Vouching,
 };
@@ -39,16 +40,18 @@ impl Desk {
         Ok([followed, newest].into_iter().flatten().fold(clock, Time::max))
     }
 
-    /// Whether what this gate verified is young enough for it to decide alone about these targets. Gives its age in seconds.
-    pub fn may_decide_alone(&self, targets: &BTreeSet<Target>, latest: Time) -> Result<i64, DeskError> {
-        let governance = self.governance()?;
-        let trust = self.follower.trust();
+    /// The strictest tier of these targets, and for how many seconds this gate decides about it alone: for some.
+    pub(super) fn alone_for(
+        &self,
+        governance: &Governance,
+        targets: &BTreeSet<Target>,
+    ) -> Result<(u8, i64), DeskError> {
         // What the catalog does not know is taken for the most important.
         let tier = |target: &Target| {
             governance.catalog.systems.get(&target.system).map_or(Tier::HIGHEST, |system| system.tier)
         };
         let strictest = targets.iter().map(tier).min().unwrap_or(Tier::HIGHEST);
-        let limit = trust.outage.secs(strictest);
+        let limit = self.follower.trust().outage.secs(strictest);
         let tier = u8::from(strictest);
         if limit == 0 {
             return Err(Refusal::forbidden(
@@ -57,6 +60,13 @@ impl Desk {
             )
             .into());
         }
+        Ok((tier, limit))
+    }
+
+    /// Whether what this gate verified is young enough for it to decide alone about these targets. Gives its age in seconds.
+    pub fn may_decide_alone(&self, targets: &BTreeSet<Target>, latest: Time) -> Result<i64, DeskError> {
+        let trust = self.follower.trust();
+        let (tier, limit) = self.alone_for(&*self.governance()?, targets)?;
         let too_old = |what: String| {
             Refusal::forbidden(
                 "copy-too-old",
@@ -78,6 +88,17 @@ impl Desk {
         }
     }
 
+    /// As of when this gate knows the log: by cosigners where there are some, else by when it followed.
+    fn known_as_of(&self, latest: Time) -> Result<Time, DeskError> {
+        let (folder, trust) = (self.follower.folder(), self.follower.trust());
+        let followed = Follower::followed_in(folder).unwrap_or(latest);
+        let Some(quorum) = &trust.cosigners else { return Ok(followed) };
+        let cosigned = Follower::cosigned_in(folder, &trust)?;
+        let vouching = trust.vouching(cosigned.as_ref(), latest, u64::MAX);
+        let as_of = vouching.as_of_secs(quorum.need()).and_then(|secs| i64::try_from(secs).ok());
+        Ok(as_of.map_or(followed, |secs| Time::from_unix_millis(secs.saturating_mul(1_000)).min(followed)))
+    }
+
     /// Decides by what this gate knows and signs that. It opens nothing before it was kept and written down.
     pub fn open_alone(
         &self,
@@ -91,6 +112,31 @@ impl Desk {
             Outcome::Allow => {}
             Outcome::Deny => return Err(DeskError::Denied(Box::new(judged))),
         }
+        let seen = self.in_front_of()?;
+        let as_of = self.known_as_of(latest)?;
+        self.sign_alone(State::part(self.governance()?), &change, transition, seen, (as_of, latest))
+    }
+
+    /// What lands by this gate, or has landed, and the log does not tell of yet, as it bears on a change.
+    pub(super) fn foresee_under_way(&self, state: &mut State, change: &Change, now: Time) -> Result<(), DeskError> {
+        for id in self.under_way.iter().filter(|id| **id != change.id) {
+            if let Some(landing) = self.change(id)?.or_else(|| self.carried.get(id).cloned()) {
+                state.foresee_landing(&landing, change, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs that this gate lets a change happen, in front of what it knows of the log, and looks how the log will take it: in a state
+    /// that has what it bears on, or to which the copy adds it.
+    pub(super) fn sign_alone(
+        &self,
+        mut state: State,
+        change: &Change,
+        transition: &Transition,
+        (checkpoint, epoch): (SeenCheckpoint, Option<u32>),
+        (as_of, latest): (Time, Time),
+    ) -> Result<(Opening, Part), DeskError> {
         change.fits(transition)?;
         let revision = change
             .current_ref()
@@ -100,6 +146,7 @@ impl Desk {
                 Applier::Is(who) => Some(who.clone()),
                 Applier::Unknown => None,
             },
+            as_of: Some(as_of.min(latest)),
             audience: self.key(),
             change: change.id.clone(),
             expires_at: latest.plus_secs(PERMIT_SECS),
@@ -109,12 +156,10 @@ impl Desk {
             targets: change.targets.clone(),
             transition: transition.reference()?,
         };
-        let (checkpoint, epoch) = self.in_front_of()?;
         let log = InFrontOf { origin: self.follower.trust().origin.clone(), checkpoint, epoch };
         let envelope = signed(&self.hand, &self.me, &log, Body::LocalPermit(said))?;
         let part = Part::new(envelope, vec![transition.to_blob()?])?;
-        // As the log will take it: with a key that holds, as far as is known here.
-        let mut state = State::part(self.governance()?);
+        // With a key that holds, as far as is known here.
         self.load_for(&mut state, &part.signed)?;
         let blob = |digest: &Digest| part.blobs.iter().find(|blob| Digest::of(blob) == *digest).cloned();
         state.foresee(&part.signed, &blob, latest)?;
@@ -125,7 +170,7 @@ impl Desk {
         let record: PermitRecord =
             taken.ok_or_else(|| Refusal::conflict("nothing-opened", "what was signed opens nothing"))?;
         permit::check_lease(&record, &self.key(), &transition.reference()?, latest)?;
-        Ok((Opening { change, permit: record }, part))
+        Ok((Opening { change: change.clone(), permit: record }, part))
     }
 
     /// Whether it would open still, with what was handed over since.

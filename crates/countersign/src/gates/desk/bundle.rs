@@ -16,6 +16,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
+    change::Change,
     decision::Outcome,
     explain,
     ids::ChangeId,
@@ -23,7 +24,8 @@ use countersign_core::{
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
-    statement::{Body, Statement},
+    state::State,
+    statement::{Body, Decided, Statement},
     subject::Transition,
     trust::Trust,
     verify::{Evidence, Verdict, verify},
@@ -75,45 +77,11 @@ pub fn is_enough(trust: &Trust) -> Result<(), Refusal> {
 pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, DeskError> {
     let Asked { trust, change: id, permit, key, transition, stops } = asked;
     is_enough(trust)?;
+    let Whole { mut state, change, size } = whole(trust, &bundle.evidence, id, now, "leave --by-bundle away")?;
     let evidence = &bundle.evidence;
-    let report = verify(trust, evidence, now);
-    let failed = report.steps.iter().find(|step| match step.verdict {
-        Verdict::Broken | Verdict::Newer => true,
-        Verdict::Holds | Verdict::NotChecked => false,
-    });
-    if let Some(step) = failed.filter(|step| step.verdict == Verdict::Broken && step.is_by_the_trust_file()) {
-        return Err(wrong_trust(&step.detail).into());
-    }
-    let why = failed.map_or("it is not whole", |step| step.detail.as_str());
-    let (Some(mut state), Some(complete)) = (report.state, report.completeness) else {
-        return Err(broken(why).into());
-    };
-    let change = state.change(id)?.cloned().ok_or_else(|| broken("it has no such change"))?;
     let record = good_permit(&change, permit, key, transition, state.governance.record.header_epoch(), now)?.clone();
-    if complete.until(Some(id)).and_then(|until| until.checked_add(1)) != Some(complete.size) {
-        let words = complete.words(Some(id));
-        return Err(Refusal::forbidden("bundle-incomplete", format!("the bundle does not suffice: {words}"))
-            .hint("try again; if it stays so, follow the log instead (leave --by-bundle away)")
-            .into());
-    }
     let inputs = change.inputs(&state.governance, None)?;
-    let unclear = |what: &str, stop: &Stop| {
-        let unclear = format!("{what} what was handed to this machine, only the log tells: {}", stop.words());
-        Refusal::forbidden("stop-unclear", unclear).hint("follow the log instead (leave --by-bundle away)")
-    };
-    let concerns = |stop: &Stop| stop.may_concern(&change, &inputs) && !stop.is_of_no_revision(&change, complete.size);
-    for stop in stops.all()?.iter().filter(|stop| concerns(stop)) {
-        match stop.holds(&state, &change)? {
-            Some(true) => stop.obeyed(&mut state, now)?,
-            Some(false) => None,
-            // A bundle has no change but its own.
-            None => return Err(unclear("whether this is the content of", stop).into()),
-        };
-    }
-    // Nobody follows here, who would find out whose it is.
-    if let Some(stop) = stops.unchecked()?.iter().find(|stop| concerns(stop)) {
-        return Err(unclear("whose it is,", stop).into());
-    }
+    obey(&mut state, &change, stops, &inputs, size, now)?;
     let change = state.change(id)?.unwrap_or(&change).clone();
     let snapshot = Snapshot::take(&state, &change, now)?;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
@@ -130,13 +98,82 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
     Ok(Opening { change, permit: record })
 }
 
+/// What a bundle says of its change, where nothing is missing that bears on it, by the word of enough followers.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub state: State,
+    pub change: Change,
+    /// How many leaves the log had.
+    pub size: u64,
+}
+
+/// Reads a bundle of which enough followers vouch that nothing is missing up to its checkpoint. `instead` is what else there is.
+pub(super) fn whole(
+    trust: &Trust,
+    evidence: &Evidence,
+    id: &ChangeId,
+    now: Time,
+    instead: &str,
+) -> Result<Whole, DeskError> {
+    let report = verify(trust, evidence, now);
+    let failed = report.steps.iter().find(|step| match step.verdict {
+        Verdict::Broken | Verdict::Newer => true,
+        Verdict::Holds | Verdict::NotChecked => false,
+    });
+    if let Some(step) = failed.filter(|step| step.verdict == Verdict::Broken && step.is_by_the_trust_file()) {
+        return Err(wrong_trust(&step.detail).into());
+    }
+    let why = failed.map_or("it is not whole", |step| step.detail.as_str());
+    let (Some(state), Some(complete)) = (report.state, report.completeness) else {
+        return Err(broken(why).into());
+    };
+    let change = state.change(id)?.cloned().ok_or_else(|| broken("it has no such change"))?;
+    if complete.until(Some(id)).and_then(|until| until.checked_add(1)) != Some(complete.size) {
+        let words = complete.words(Some(id));
+        return Err(Refusal::forbidden("bundle-incomplete", format!("the bundle does not suffice: {words}"))
+            .hint(format!("try again; if it stays so, follow the log instead ({instead})"))
+            .into());
+    }
+    Ok(Whole { state, change, size: complete.size })
+}
+
+/// Obeys what was handed to this machine and bears on the change of a bundle. Gives what each says.
+pub(super) fn obey(
+    state: &mut State,
+    change: &Change,
+    stops: &Stops,
+    inputs: &BTreeSet<StreamId>,
+    size: u64,
+    now: Time,
+) -> Result<Vec<String>, DeskError> {
+    let unclear = |what: &str, stop: &Stop| {
+        let unclear = format!("{what} what was handed to this machine, only the log tells: {}", stop.words());
+        Refusal::forbidden("stop-unclear", unclear)
+            .hint("a bundle has no change but its own: whoever follows the log finds out")
+    };
+    let concerns = |stop: &Stop| stop.may_concern(change, inputs) && !stop.is_of_no_revision(change, size);
+    let mut obeyed = Vec::new();
+    for stop in stops.all()?.iter().filter(|stop| concerns(stop)) {
+        match stop.holds(state, change)? {
+            Some(true) => obeyed.extend(stop.obeyed(state, now)?),
+            Some(false) => {}
+            None => return Err(unclear("whether this is the content of", stop).into()),
+        }
+    }
+    // Nobody follows here, who would find out whose it is.
+    if let Some(stop) = stops.unchecked()?.iter().find(|stop| concerns(stop)) {
+        return Err(unclear("whose it is,", stop).into());
+    }
+    Ok(obeyed)
+}
+
 fn broken(why: &str) -> Refusal {
     Refusal::malformed("bundle-broken", format!("what the server sent does not verify: {why}"))
         .hint("nothing was run. Tell whoever runs the server: either it is damaged, or somebody has taken it over")
 }
 
 /// The leaf in which a statement stands.
-fn place_of(evidence: &Evidence, payload: &Digest) -> Option<u64> {
+pub(super) fn place_of(evidence: &Evidence, payload: &Digest) -> Option<u64> {
     let is_it = |bytes: &[u8]| Leaf::parse(bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == *payload);
     evidence.leaves.iter().rev().find(|(_, bytes)| is_it(bytes)).map(|(index, _)| *index)
 }
@@ -146,8 +183,8 @@ fn body_in(bytes: &[u8]) -> Option<Body> {
     Some(Statement::parse(leaf.envelope.payload()).ok()?.body)
 }
 
-/// Nothing has come since the permit that stands in a stream which its decision was taken from.
-fn stands_still(evidence: &Evidence, permit: &Digest) -> Result<(), Refusal> {
+/// Nothing has come since the permit that stands in a stream which its decision was taken from. Gives that decision.
+pub(super) fn stands_still(evidence: &Evidence, permit: &Digest) -> Result<Decided, Refusal> {
     let missing = || Refusal::forbidden("permit-not-logged", "the permit is not in the log");
     let place = place_of(evidence, permit).ok_or_else(missing)?;
     let Some(Body::PermitGrant(grant)) = evidence.leaves.get(&place).and_then(|bytes| body_in(bytes)) else {
@@ -157,7 +194,8 @@ fn stands_still(evidence: &Evidence, permit: &Digest) -> Result<(), Refusal> {
         Body::Decided(decided) if decided.decision == grant.decision && decided.change == grant.change => Some(decided),
         _ => None,
     });
-    let inputs: BTreeSet<StreamId> = decided.ok_or_else(missing)?.heads.into_keys().collect();
+    let decided = decided.ok_or_else(missing)?;
+    let inputs: BTreeSet<&StreamId> = decided.heads.keys().collect();
     for (index, bytes) in evidence.leaves.range(place.saturating_add(1)..) {
         let leaf = Leaf::parse(bytes).map_err(|error| broken(&format!("leaf {index}: {error}")))?;
         if let Some(line) = leaf.lines().iter().find(|line| inputs.contains(&line.stream)) {
@@ -165,5 +203,5 @@ fn stands_still(evidence: &Evidence, permit: &Digest) -> Result<(), Refusal> {
             return Err(Refusal::conflict("log-moved", moved).hint("try again, so that a new permit is asked for"));
         }
     }
-    Ok(())
+    Ok(decided)
 }

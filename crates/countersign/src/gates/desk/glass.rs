@@ -15,7 +15,7 @@ use countersign_core::{
     statement::{Body, Holder, SeenCheckpoint, person_stream},
     subject::Transition,
 };
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Envelope, Time};
 
 use super::{Desk, DeskError, Opening};
 use crate::{
@@ -76,6 +76,38 @@ impl Desk {
     pub fn entitled(&self, targets: &BTreeSet<Target>, now: Time) -> Result<usize, DeskError> {
         let state = self.state_with_everybody()?;
         Ok(explain::able(&state, glass::entitled(&state.governance, targets, now), now).len())
+    }
+
+    /// What people signed, with the signatures alone that count, and why each of the others does not: somebody who is not entitled, or
+    /// whose key was revoked, keeps nothing shut by signing, too.
+    pub fn counting(&self, glass: &Glass, now: Time) -> Result<(Glass, Vec<Refusal>), DeskError> {
+        let (said, others) = self.those_who_count(&glass.said, &glass.says()?.targets, now)?;
+        Ok((Glass::new(glass.proposal.clone(), said)?, others))
+    }
+
+    /// The same of one statement. Without the one by whom it is said, it stays as it is.
+    pub fn those_who_count(
+        &self,
+        part: &Part,
+        targets: &BTreeSet<Target>,
+        now: Time,
+    ) -> Result<(Part, Vec<Refusal>), DeskError> {
+        let mut state = self.state_with_everybody()?;
+        self.obey_revocations(&mut state, now)?;
+        self.load_for(&mut state, &part.signed)?;
+        let found = admit::counting(&state, &part.signed, targets, now);
+        let by = &part.signed.statement().header.by;
+        let speaks = found.iter().any(|one| one.as_ref().is_ok_and(|person| person == by));
+        if !speaks || found.iter().all(Result::is_ok) {
+            return Ok((part.clone(), Vec::new()));
+        }
+        let counts = found.iter().map(Result::is_ok);
+        let signatures = part.envelope.signatures().iter().zip(counts).filter(|(_, counts)| *counts);
+        let signatures = signatures.map(|(signature, _)| signature.clone()).collect();
+        let envelope = Envelope::new(part.envelope.payload(), signatures)
+            .map_err(|error| Refusal::malformed("malformed-break-glass", error.to_string()))?;
+        let counting = Part::new(envelope, part.blobs.clone())?;
+        Ok((counting, found.into_iter().filter_map(Result::err).collect()))
     }
 
     /// Opens for what people signed in an outage, over what this gate drew at `drawn`.

@@ -1,7 +1,8 @@
 //! A push that this gate decides alone, because it cannot reach the log: what was approved before, as far as its copy tells.
 //!
 //! ```text
-//!  the latest moment that is known ─> the copy is young enough for the tier ─> the rules, here, with the stops that were handed over
+//!  the latest moment that is known ─> the copy, or a bundle that was carried here, is young enough for the tier
+//!      ─> the rules, here, with the stops that were handed over
 //!      ─> signed and kept ─> reserved in the journal, which is synced ─> opened ─> told when the log is back
 //! ```
 
@@ -16,16 +17,24 @@ use countersign_core::{
 use countersign_ledger::{Digest, Time};
 
 use super::{
-    FOLDER, GateError, GitGate, examine::Push, judge::Judge, outage::Brought, pusher, receive::begins_at_the_tip,
-    refused::Refused, shut,
+    FOLDER, GateError, GitGate,
+    carried::{self, Brings},
+    examine::Push,
+    judge::Judge,
+    outage::NotTaken,
+    pusher,
+    receive::begins_at_the_tip,
+    refused::Refused,
+    shut,
 };
 use crate::{
+    bundle::Bundle,
     client::ClientError,
     clock::Clock,
     follower::{FollowError, source::SourceError},
     gates::{
-        alone::{Kept, is_over},
-        desk::{Desk, DeskError, Opening, spend},
+        alone::{Kept, is_over, says},
+        desk::{Carried, Desk, DeskError, Opening, spend},
         glass::Part,
         journal::{Event, Reservation},
     },
@@ -48,7 +57,7 @@ pub(super) fn is_away(error: &DeskError) -> bool {
 }
 
 /// The latest moment that this gate knows of. The journal remembers it, so that a clock which is set back makes nothing younger.
-fn latest(gate: &GitGate, desk: &Desk, now: Time) -> Result<Time, GateError> {
+pub(super) fn latest(gate: &GitGate, desk: &Desk, now: Time) -> Result<Time, GateError> {
     let mut journal = gate.journal()?;
     let latest = desk.latest(journal.last_at().map_or(now, |last| last.max(now)))?;
     if journal.last_at().is_none_or(|last| latest.secs_since(last) >= REMEMBERED_EVERY_SECS) {
@@ -67,7 +76,6 @@ pub(super) fn judge(
     let gate = push.gate;
     let latest = latest(gate, desk, clock())?;
     let targets = push.targets()?;
-    let age = desk.may_decide_alone(&targets, latest).map_err(refused)?;
     if let Some(said) = shut::handed(gate, &desk.key())? {
         return Err(Refused::new("key-revoked", said).into());
     }
@@ -76,16 +84,23 @@ pub(super) fn judge(
     }
     let under_way = gate.journal()?.under_way(latest);
     desk.has_under_way(under_way);
+    let carried = carried::bringing(gate, desk, (&push.branch.branch, &push.delta()?), latest)?;
     let moment = || latest;
-    let judge = Judge { push, desk, transition, clock: &moment, brought: &Brought::new() };
-    let (openings, parts) = open(&judge, &targets, latest)?;
+    let judge = Judge { push, desk, transition, clock: &moment, brought: &carried.brought };
+    let opened = open(&judge, &targets, &carried, latest)?;
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
     // A stop may have been handed over since.
-    for opening in &openings {
-        let still = judge.desk.still_opens_alone(opening.change(), latest);
+    for Opened { opening, bundle, .. } in &opened {
+        let still = match bundle {
+            None => judge.desk.still_opens_alone(opening.change(), latest),
+            Some(bundle) => judge.desk.carried(bundle, latest).and_then(|it| judge.desk.judge_carried(&it, latest)),
+        };
         still.map_err(|error| judge.refused(opening.change(), error))?;
     }
+    let known: Vec<i64> = opened.iter().filter(|it| it.bundle.is_none()).map(|it| it.age).collect();
+    let vouched: Vec<i64> = opened.iter().filter(|it| it.bundle.is_some()).map(|it| it.age).collect();
+    let (openings, parts): (Vec<Opening>, Vec<Part>) = opened.into_iter().map(|it| (it.opening, it.part)).unzip();
     let kept = kept(gate);
     for part in &parts {
         kept.keep(part).map_err(|refusal| Refused::of(&refusal))?;
@@ -93,46 +108,131 @@ pub(super) fn judge(
     let leaves = Some(judge.desk.leaves()?);
     let reserved =
         spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), leaves, clock())?;
-    eprintln!(
-        "countersign: the log is away; decided alone, by what this gate knew {} ago. The log is told when it is back",
-        span(age)
-    );
+    let by = match (known.iter().max(), vouched.iter().max()) {
+        (Some(age), None) => format!("what this gate knew {} ago", span(*age)),
+        (None, Some(age)) => format!("a bundle that followers vouched for {} ago", span(*age)),
+        (known, vouched) => {
+            let age = known.into_iter().chain(vouched).copied().max().unwrap_or_default();
+            format!("what this gate knew, and bundles that followers vouched for, {} ago", span(age))
+        }
+    };
+    eprintln!("countersign: the log is away; decided alone, by {by}. The log is told when it is back");
     Ok(reserved)
 }
 
-/// Of several changes with this content the oldest that may go suffices.
-fn open(judge: &Judge<'_>, targets: &BTreeSet<Target>, latest: Time) -> Result<(Vec<Opening>, Vec<Part>), GateError> {
-    let found = judge.find()?;
-    let mut missing = targets.clone();
-    let (mut openings, mut parts, mut why_not) = (Vec::new(), Vec::new(), None);
-    for change in &found.changes {
-        if change.targets.is_disjoint(&missing) {
-            continue;
-        }
-        match one(judge, change, latest) {
-            Ok((opening, part)) => {
-                missing.retain(|target| !opening.change().targets.contains(target));
-                openings.push(opening);
-                parts.push(part);
+/// What this gate opened alone, and how old what it knew is, in seconds.
+struct Opened<'a> {
+    opening: Opening,
+    part: Part,
+    age: i64,
+    /// By which bundle, where one was carried here.
+    bundle: Option<&'a Bundle>,
+}
+
+/// Of several changes with this content the oldest that may go suffices. Of what a bundle tells the copy is not asked, which may be
+/// older.
+fn open<'a>(
+    judge: &Judge<'_>,
+    targets: &BTreeSet<Target>,
+    carried: &'a carried::Found,
+    latest: Time,
+) -> Result<Vec<Opened<'a>>, GateError> {
+    let mut search = Search { missing: targets.clone(), opened: Vec::new(), why_not: None };
+    for Brings { bundle, carried } in &carried.brings {
+        match carried {
+            Ok(carried) if search.wants(&carried.change) => {
+                search.add(by_bundle(judge, targets, bundle, carried, latest));
             }
-            Err(error) => why_not = why_not.or(Some(error)),
+            Ok(_) => {}
+            Err(refused) => search.add(Err(refused.clone().into())),
         }
     }
+    // What a bundle tells against this content counts for whatever else brings it.
+    if !search.missing.is_empty() && search.why_not.is_none() {
+        match by_copy(judge, targets, &carried.brings, latest) {
+            Ok((age, changes)) => {
+                for change in changes {
+                    if search.wants(&change) {
+                        search.add(one(judge, &change, age, latest));
+                    }
+                }
+            }
+            // What it is about only a bundle may tell, which does not suffice.
+            Err(error) => search.add(Err(carried.unknown.clone().map_or(error, GateError::from))),
+        }
+    }
+    let Search { missing, opened, why_not } = search;
     match why_not.filter(|_| !missing.is_empty()) {
         Some(error) => Err(error),
-        None => judge.covers(&openings, targets).map(|()| (openings, parts)),
+        None => {
+            let openings: Vec<Opening> = opened.iter().map(|it| it.opening.clone()).collect();
+            judge.covers(&openings, targets).map(|()| opened)
+        }
     }
 }
 
-fn one(judge: &Judge<'_>, change: &Change, latest: Time) -> Result<(Opening, Part), GateError> {
+/// What was found so far.
+struct Search<'a> {
+    missing: BTreeSet<Target>,
+    opened: Vec<Opened<'a>>,
+    why_not: Option<GateError>,
+}
+
+impl<'a> Search<'a> {
+    fn wants(&self, change: &Change) -> bool {
+        !change.targets.is_disjoint(&self.missing)
+    }
+
+    fn add(&mut self, found: Result<Opened<'a>, GateError>) {
+        match found {
+            Ok(found) => {
+                self.missing.retain(|target| !found.opening.change().targets.contains(target));
+                self.opened.push(found);
+            }
+            Err(error) => {
+                self.why_not.get_or_insert(error);
+            }
+        }
+    }
+}
+
+/// The changes that the copy has with this content and no bundle tells of, where it is young enough. Gives its age.
+fn by_copy(
+    judge: &Judge<'_>,
+    targets: &BTreeSet<Target>,
+    carried: &[Brings],
+    latest: Time,
+) -> Result<(i64, Vec<Change>), GateError> {
+    let age = judge.desk.may_decide_alone(targets, latest).map_err(refused)?;
+    let mut changes = judge.find()?.changes;
+    changes.retain(|change| carried.iter().all(|it| it.bundle.change != change.id));
+    Ok((age, changes))
+}
+
+fn one<'a>(judge: &Judge<'_>, change: &Change, age: i64, latest: Time) -> Result<Opened<'a>, GateError> {
     let opened = judge.desk.open_alone(change, judge.transition, latest);
     let (opening, part) = opened.map_err(|error| judge.refused(change, error))?;
     judge.lands(opening.change())?;
     judge.push.guidance(&opening.change().observed)?;
-    Ok((opening, part))
+    Ok(Opened { opening, part, age, bundle: None })
 }
 
-fn refused(error: DeskError) -> GateError {
+fn by_bundle<'a>(
+    judge: &Judge<'_>,
+    targets: &BTreeSet<Target>,
+    bundle: &'a Bundle,
+    carried: &Carried,
+    latest: Time,
+) -> Result<Opened<'a>, GateError> {
+    let told = |error| judge.refused(&carried.change, error);
+    let age = judge.desk.may_decide_by(carried, targets, latest).map_err(told)?;
+    let (opening, part) = judge.desk.open_carried(carried, judge.transition, latest).map_err(told)?;
+    judge.lands(opening.change())?;
+    judge.push.guidance(&opening.change().observed)?;
+    Ok(Opened { opening, part, age, bundle: Some(bundle) })
+}
+
+pub(super) fn refused(error: DeskError) -> GateError {
     match error {
         DeskError::Refused(refusal) => Refused::of(&refusal).into(),
         other => other.into(),
@@ -140,13 +240,21 @@ fn refused(error: DeskError) -> GateError {
 }
 
 /// Tells the log what this gate decided alone and acted on. What it does not take is found as a move that no permit allowed.
-pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
+pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
     let unreported = gate.journal()?.unreported();
     let acted: BTreeSet<Digest> = unreported.iter().map(|(reservation, ..)| reservation.permit).collect();
+    let (_, epoch) = desk.in_front_of()?;
+    let mut not_taken = Vec::new();
     for (part, why) in desk.hand_on_alone(&kept, &acted)? {
         let permit = part.signed.payload();
-        eprintln!("countersign: the log does not take what this gate decided alone: {why}");
+        let why = match part.signed.statement().header.epoch == epoch {
+            true => why,
+            false => "it is of an epoch before the log was restored, and nothing that grants crosses that".to_owned(),
+        };
+        if let Some(said) = says(&part) {
+            not_taken.push(NotTaken::told(said.change.clone(), "what this gate decided alone", why, false));
+        }
         lost(gate, permit, now)?;
         kept.forget(&part).map_err(|refusal| Refused::of(&refusal))?;
     }
@@ -155,7 +263,7 @@ pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), Gate
             kept.forget(&part).map_err(|refusal| Refused::of(&refusal))?;
         }
     }
-    Ok(())
+    Ok(not_taken)
 }
 
 /// What the log will never have a permit of: the branch was moved by none.

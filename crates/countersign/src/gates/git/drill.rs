@@ -111,11 +111,16 @@ fn check(
     if said.tip != *new || said.repository != gate.config.repository || said.targets != *targets {
         return Err(Refused::new("another-drill", "it was signed for another commit, repository or target").into());
     }
-    let by = desk.check_drill(part, (&nonce, at), now).map_err(|error| match error {
+    let refused = |error| match error {
         DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
         other => other.into(),
-    })?;
-    kept(gate).keep(part).map_err(|refusal| Refused::of(&refusal))?;
+    };
+    let (part, others) = desk.those_who_count(part, targets, now).map_err(refused)?;
+    for other in &others {
+        eprintln!("countersign: a signature does not count: {other}");
+    }
+    let by = desk.check_drill(&part, (&nonce, at), now).map_err(refused)?;
+    kept(gate).keep(&part).map_err(|refusal| Refused::of(&refusal))?;
     journal.write(Event::Drilled { nonce, at: now })?;
     Ok(by)
 }

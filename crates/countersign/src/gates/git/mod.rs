@@ -26,6 +26,7 @@
 //! where no permit has put it.
 
 mod alone;
+pub mod carried;
 pub mod config;
 pub mod drill;
 mod examine;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{glass::GLASS_SECS, subject::Transition};
+use countersign_core::{glass::GLASS_SECS, ids::ChangeId, refusal::Refusal, subject::Transition};
 use countersign_ledger::{Envelope, Time};
+use serde::Serialize;
 
 use super::{
-    FOLDER, GateError, GitGate, alone, drill,
+    FOLDER, GateError, GitGate, alone, carried, drill,
     examine::Push,
     judge::Judge,
     receive::{begins_at_the_tip, closed},
@@ -90,7 +91,7 @@ pub(super) fn judge(
         Some(error) => return Err(error),
         None if is_away => match alone::judge(push, transition, desk, clock) {
             Ok(reserved) => return Ok(reserved),
-            Err(why) => nor_alone(away, why),
+            Err(why) => nor_alone(gate, away, why),
         },
         None => away,
     };
@@ -110,16 +111,28 @@ fn open(
             .note("push without it: what is refused prints what this gate draws now, and that is signed anew:")
             .command(format!("git push origin HEAD:{}", shell_word(push.branch.short())))
     })?;
-    let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
+    let refused = |error| match error {
         DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
         other => other.into(),
+    };
+    let (counting, others) = desk.counting(glass, clock()).map_err(refused)?;
+    let words = |other: &Refusal| format!("a signature does not count: {other}");
+    let glass = &counting;
+    let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
+        DeskError::Refused(refusal) => others.iter().map(words).fold(Refused::of(&refusal), Refused::note).into(),
+        other => GateError::from(other),
     })?;
+    others.iter().map(words).for_each(|line| eprintln!("countersign: {line}"));
     let brought = glass.blobs();
     let judge = Judge { push, desk, transition, clock, brought: &brought };
     judge.lands(opening.change())?;
     judge.covers(std::slice::from_ref(&opening), &push.targets()?)?;
     let mut journal = gate.journal()?;
     begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
+    if !others.is_empty() {
+        // As the log takes it.
+        kept(gate).keep(glass).map_err(|refusal| Refused::of(&refusal))?;
+    }
     let openings = [opening];
     let reserved =
         spend::reserve(&mut journal, &[(openings.as_slice(), transition)], Some(&gate.caller), None, clock())?;
@@ -133,14 +146,22 @@ fn open(
 }
 
 /// Why this gate does not decide it alone either.
-fn nor_alone(away: GateError, why: GateError) -> GateError {
+fn nor_alone(gate: &GitGate, away: GateError, why: GateError) -> GateError {
     let GateError::Refused(refused) = away else { return away };
-    match why {
+    let (refused, code) = match why {
         GateError::Refused(why) => {
-            refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)).into()
+            (refused.note(format!("nor does it decide this alone: {} [{}]", why.what(), why.code)), why.code)
         }
-        other => refused.note(format!("nor does it decide this alone: {other}")).into(),
+        other => (refused.note(format!("nor does it decide this alone: {other}")), other.code()),
+    };
+    // Where people break the glass only, no bundle helps.
+    if gate.trust.cosigners.is_none() || code == "not-alone" {
+        return refused.into();
     }
+    refused
+        .note("what was approved since, where others reach the log, a bundle that followers cosigned tells it, on its machine:")
+        .command("countersign gate sync REPO --bundle FILE")
+        .into()
 }
 
 /// The refusal, with the lines by which people open it all the same.
@@ -201,18 +222,53 @@ fn lines(
     Ok(Some((note, commands)))
 }
 
+/// What people signed while the log was away, and it does not take.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotTaken {
+    pub change: ChangeId,
+    pub why: String,
+    /// Whether the change came along with it, so that the log has that, and it is open.
+    pub is_open: bool,
+}
+
+impl NotTaken {
+    /// Says it to whoever is there.
+    pub(super) fn told(change: ChangeId, what: &str, why: String, is_open: bool) -> Self {
+        let not_taken = Self { change, why, is_open };
+        not_taken.lines(what).iter().for_each(|line| eprintln!("countersign: {line}"));
+        not_taken
+    }
+
+    fn lines(&self, what: &str) -> Vec<String> {
+        let short = self.change.short();
+        let mut lines = vec![format!("the log does not take {what} for change {short}: {}", self.why)];
+        if self.is_open {
+            lines.push(format!(
+                "the change stays open, and cannot land, as the branch has it already; who proposed it closes it: countersign withdraw {short}"
+            ));
+        }
+        lines.push(
+            "the branch stands where no permit put it; say what it was: countersign gate status REPO --answer WHY"
+                .to_owned(),
+        );
+        lines
+    }
+}
+
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
-pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
+pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
-    alone::hand_on(gate, desk, now)?;
+    carried::forget(gate)?;
+    let mut not_taken = alone::hand_on(gate, desk, now)?;
     drill::hand_on(gate, desk)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
         let permit = glass.said.signed.payload();
-        eprintln!("countersign: the log does not take what broke the glass: {why}");
+        let change = glass.says().map_err(|refusal| Refused::of(&refusal))?.change.clone();
+        not_taken.push(NotTaken::told(change, "what broke the glass", why, glass.proposal.is_some()));
         alone::lost(gate, permit, now)?;
         kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
     }
-    Ok(())
+    Ok(not_taken)
 }
 
 /// Whatever came along, by its digest.

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{GateError, GitGate, drill, outage, report};
+use super::{
+    GateError, GitGate, drill,
+    outage::{self, NotTaken},
+    report,
+};
 use crate::{
     clock::Clock,
     gates::{desk::DeskError, journal::Past, stops::Stops},
@@ -56,6 +60,9 @@ impl Unsent {
 pub struct Sent {
     pub waited: Unsent,
     pub left: Unsent,
+    /// What people signed in an outage, and the log refuses for good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_taken: Vec<NotTaken>,
 }
 
 /// Follows the log and sends it what it does not have.
@@ -65,6 +72,6 @@ pub fn sync(gate: &GitGate, clock: Clock<'_>) -> Result<Sent, GateError> {
         Unsent::of(gate, &past.unwrap_or_default())
     };
     let waited = unsent()?;
-    report::tell(gate, clock())?;
-    Ok(Sent { waited, left: unsent()? })
+    let not_taken = report::tell(gate, clock())?;
+    Ok(Sent { waited, left: unsent()?, not_taken })
 }
