@@ -11,6 +11,8 @@
 
 use std::collections::BTreeSet;
 
+use countersign_ledger::Time;
+
 use crate::{
     change::Change,
     decision::{Decision, Outcome},
@@ -29,8 +31,10 @@ use crate::{
 };
 
 /// What the log makes of what a gate decided alone, where it hears of it.
-pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {
-    Ok(Alone { as_of: said.as_of, ..would_have_gone(state, change, said)? })
+pub(crate) fn heard_of(state: &State, change: &Change, said: &LocalPermit, now: Time) -> Result<Alone, Refusal> {
+    // A gate whose clock was ahead chooses no later moment to be judged at.
+    let said = LocalPermit { issued_at: said.issued_at.min(now), ..said.clone() };
+    Ok(Alone { as_of: said.as_of, ..would_have_gone(state, change, &said)? })
 }
 
 fn would_have_gone(state: &State, change: &Change, said: &LocalPermit) -> Result<Alone, Refusal> {

@@ -8,12 +8,16 @@ use crate::{
     change::{Change, Found},
     governance::Signer,
     ids::GateId,
-    permit::{MAX_SKEW_SECS, PERMIT_SECS},
+    permit::PERMIT_SECS,
     refusal::Refusal,
     state::State,
     statement::LocalPermit,
     subject::Transition,
 };
+
+/// How far ahead of the log's a gate's clock may have been: what it did has happened all the same, and is judged by what was so when the log
+/// heard of it.
+const MAX_AHEAD_SECS: i64 = 24 * 60 * 60;
 
 pub(super) fn admit(
     state: &State,
@@ -58,7 +62,7 @@ pub(super) fn admit(
     }
     let lease = said.expires_at.secs_since(said.issued_at);
     let knew_later = said.as_of.is_some_and(|as_of| as_of > said.issued_at);
-    if lease <= 0 || lease > PERMIT_SECS || said.issued_at.secs_since(now) > MAX_SKEW_SECS || knew_later {
+    if lease <= 0 || lease > PERMIT_SECS || said.issued_at.secs_since(now) > MAX_AHEAD_SECS || knew_later {
         return Err(Refusal::malformed("permit-shape", "the permit's times are not as they should be"));
     }
     Ok(())

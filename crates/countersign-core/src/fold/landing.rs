@@ -89,7 +89,7 @@ impl State {
     /// What the log knows of a gate that decided alone.
     pub(super) fn decided_alone(&self, admitted: &Admitted<'_>) -> Result<Option<Alone>, Refusal> {
         let Body::LocalPermit(said) = &admitted.statement.body else { return Ok(None) };
-        self.change(&said.change)?.map(|change| outage::heard_of(self, change, said)).transpose()
+        self.change(&said.change)?.map(|change| outage::heard_of(self, change, said, admitted.at)).transpose()
     }
 
     /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards. Who approved it

@@ -13,6 +13,7 @@ pub mod bundle;
 mod carried;
 mod glass;
 pub mod spend;
+mod waited;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -414,22 +415,6 @@ impl Desk {
             Outcome::Deny => {}
         }
         Ok((change, judged))
-    }
-
-    /// What governs here was loosened only after the wait that it takes, by what this gate itself saw of time.
-    pub(super) fn has_waited(&self, now: Time) -> Result<(), DeskError> {
-        match self.follower.distrusts_until()? {
-            Some(until) if now < until => Err(Refusal::conflict(
-                "not-waited",
-                format!(
-                    "what governs was loosened by leaves that are dated before this gate last followed the log, which did not have them then: \
-                     nothing goes until {until}, when it has waited as long as it should have"
-                ),
-            )
-            .hint("ask whoever runs the log about its clock; `countersign gate status` names the gate's copy")
-            .into()),
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// What one owner could roll back in the place of a change that nobody has proposed.

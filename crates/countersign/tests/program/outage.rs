@@ -131,6 +131,18 @@ fn cutting_the_gates_network_gains_nothing() {
     below.world.push(&["HEAD:main"]).passes();
 }
 
+/// What happened is a fact, whatever the gate's clock said: nobody is accused of it.
+#[test]
+fn what_a_gate_lands_by_a_clock_that_is_ahead_is_told_all_the_same() {
+    let mut below = Outage::search();
+    below.world.stage.is_ahead(HOUR);
+    below.world.push(&["HEAD:main"]).passes();
+    below.back();
+    sync(&below.world);
+    assert_eq!(below.world.state(&below.change), "applied");
+    assert_eq!(below.findings(), "[]");
+}
+
 /// A server that answers, and not as an honest log would, is there: nothing is decided past it.
 #[test]
 fn a_log_that_answers_otherwise_is_not_away() {
