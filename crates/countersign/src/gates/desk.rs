@@ -482,6 +482,7 @@ impl Desk {
                 steps: Vec::new(),
                 glass: None,
                 beside: Vec::new(),
+                idle: Vec::new(),
             },
             Outcome::Deny => {
                 let presence = self.runtime.block_on(self.follower.presence(&state, now))?;
