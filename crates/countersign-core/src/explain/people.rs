@@ -254,7 +254,12 @@ impl<'a> People<'a> {
     }
 
     /// The delegation by which somebody has a role for one of these systems that is not theirs.
-    fn lender(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> Option<&'a DelegationRecord> {
+    pub(super) fn lender(
+        &self,
+        person: &ActorId,
+        role: &Role,
+        systems: &BTreeSet<&SystemId>,
+    ) -> Option<&'a DelegationRecord> {
         let covers = |known: &DelegationRecord| {
             known.targets.is_empty() || known.targets.iter().any(|target| systems.contains(&target.system))
         };
