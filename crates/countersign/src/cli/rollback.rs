@@ -15,10 +15,14 @@ use std::{
 
 use countersign_core::{
     facts::{GitFacts, Range, TouchedPath, delta::unescape_path},
+    glass::is_entitled,
     ids::{ChangeId, GateId, Oid, Target},
     kind::Purpose,
     landed::{SECOND_AFTER_SECS, shape_of},
+    preview::documents_asked,
+    requirement::Document,
     rollback::{NoRollback, ROLLBACK_DAYS, may_alone},
+    state::State,
     statement::{Body, Matter, Proposal},
     subject::{FilesSubject, GitSubject, Subject, quoted},
     text::ProposalText,
@@ -89,6 +93,8 @@ pub struct Args {
 const LOOKS: u32 = 50;
 const LOOKS_BEFORE: u32 = 15;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How many changes are named that do not count.
+const NAMED: usize = 3;
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let session = global.session().map_err(CliError::or_without_the_log)?;
@@ -176,6 +182,11 @@ fn no_rollback(why: String) -> CliError {
     CliError::refused("no-rollback", format!("this is no rollback that one person may do alone: {why}"))
 }
 
+fn when_it_cannot_wait(change: &str) -> String {
+    let propose = if change == "CHANGE" { "propose it, and " } else { "" };
+    format!("when it cannot wait: {propose}open its gate once: countersign break-glass {change} --why TEXT")
+}
+
 struct Plan<'a> {
     args: &'a Args,
     session: &'a Session,
@@ -192,7 +203,11 @@ impl Plan<'_> {
         let last = self.landed.landed.first()?;
         let short = last.change.short();
         let Some(before) = self.before else {
-            return Some(format!("before {short} no enforcing gate applied anything to {target}"));
+            let mut why = format!("before {short} no enforcing gate applied anything to {target}");
+            for known in self.does_not_count() {
+                why.push_str(&format!("; {known}"));
+            }
+            return Some(why);
         };
         if let Some(other) = self.args.to.as_ref().filter(|to| !to.names(&before.change)) {
             let before = before.change.short();
@@ -222,6 +237,67 @@ impl Plan<'_> {
                 times::ago(&rolled.at)
             )
         })
+    }
+
+    /// What came there before and is nothing to go back to, by name. What cannot be read is left out: it only says more.
+    fn does_not_count(&self) -> Vec<String> {
+        let (target, client) = (&self.args.target, &self.session.log.client);
+        let mut lines = Vec::new();
+        for failed in self.landed.landed.iter().skip(1).filter(|line| line.failed) {
+            lines.push(format!("{} failed there, or nobody has said that it did not", failed.change.short()));
+        }
+        let name = target.to_string();
+        let applied = client.changes(&[("target", &name), ("state", "applied")]).map(|page| page.changes);
+        let stands = |id: &ChangeId| self.landed.landed.iter().any(|line| line.change == *id);
+        let mut gone = Vec::new();
+        for line in applied.unwrap_or_default().into_iter().filter(|line| !stands(&line.id)).take(NAMED) {
+            let short = line.id.short().to_owned();
+            match self.landed.rolled_back.iter().find(|rolled| rolled.change == line.id) {
+                Some(rolled) => lines.push(format!("{short} brought back what {} left", rolled.restores.short())),
+                None => gone.push(short),
+            }
+        }
+        if !gone.is_empty() {
+            lines.push(format!(
+                "{} landed and was taken back since, or what its gate let through was moved past it by no permit",
+                output::list(gone)
+            ));
+        }
+        let now = clock::now();
+        let gate = self.landed.landed.first().map(|line| &line.gate);
+        let state = self.session.log.standing(None, now).ok();
+        let of_gate = |state: &State| Some(state.gate(gate?).ok()??.has_watched(&self.undone.change().targets, now));
+        if let (Some(Some(until)), Some(gate)) = (state.as_ref().and_then(of_gate), gate) {
+            lines.push(format!("gate {gate} only watched {target} until {until}: what was pushed there then does not count"));
+        }
+        lines
+    }
+
+    /// What is left to somebody who is entitled to open the gate in an emergency.
+    fn or_break(&self, hint: String) -> String {
+        self.entitled_or(hint, "CHANGE")
+    }
+
+    fn entitled_or(&self, hint: String, change: &str) -> String {
+        let (governance, targets) = (&self.undone.state().governance, &self.undone.change().targets);
+        let (me, now) = (&self.session.speaker.me, clock::now());
+        match targets.iter().all(|target| is_entitled(governance, me, target, now)) {
+            true => format!("{hint}\n{}", when_it_cannot_wait(change)),
+            false => hint,
+        }
+    }
+
+    /// What rules ask to be said of such a change, to be filled in.
+    fn documents(&self) -> String {
+        let (state, change) = (self.undone.state(), self.undone.change());
+        let asked = documents_asked(&state.governance, &change.targets, change.kind, clock::now());
+        let flag = |document: &Document| match document {
+            // What is known of it is said.
+            Document::Why | Document::Rollback => None,
+            Document::Risk => Some(" --risk \"...\""),
+            Document::Tests => Some(" --tests \"...\""),
+        };
+        asked.iter().filter_map(flag).collect()
     }
 
     fn title(&self) -> String {
@@ -302,7 +378,7 @@ impl Plan<'_> {
         let why = why.unwrap_or_else(|| "the rules ask for more".to_owned());
         let short = id.short();
         Err(CliError::refused("no-rollback", format!("{why}; it is proposed as an ordinary change, {short}"))
-            .hint(format!("have it approved, then land it: countersign show {short}")))
+            .hint(self.entitled_or(format!("have it approved, then land it: countersign show {short}"), short)))
     }
 
     /// What came of it, for a person or a program.
@@ -386,7 +462,7 @@ impl Plan<'_> {
             ));
         }
         if let Some(why) = self.why_not() {
-            return Err(no_rollback(why).hint(self.as_a_change(path, &tip, &head)));
+            return Err(no_rollback(why).hint(self.or_break(self.as_a_change(path, &tip, &head))));
         }
         let computed = Computed {
             subject: Subject::Git(GitSubject {
@@ -427,7 +503,7 @@ impl Plan<'_> {
         let Subject::Git(git) = self.undone.subject() else { return String::new() };
         let quote = |text: String| quoted(&[text]);
         format!(
-            "it is an ordinary change; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}",
+            "it is an ordinary change; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}{}",
             targets.join(" "),
             change.kind,
             word(path),
@@ -437,7 +513,8 @@ impl Plan<'_> {
             head.short(),
             quote(self.title()),
             quote(self.why()),
-            quote(self.back())
+            quote(self.back()),
+            self.documents()
         )
     }
 
@@ -455,7 +532,9 @@ impl Plan<'_> {
             let here = stands.get(&bytes).map(String::as_str);
             if here != new.as_ref().map(ToString::to_string).as_deref() {
                 return Err(no_rollback(format!("something else has changed {} since", printable(name)))
-                    .hint("take back what should go by hand (git revert), and propose that: countersign propose"));
+                    .hint(self.or_break(
+                        "take back what should go by hand (git revert), and propose that: countersign propose".to_owned(),
+                    )));
             }
             match old {
                 Some(old) => wanted.extend(format!("{old}\t").into_bytes()),
@@ -475,12 +554,12 @@ impl Plan<'_> {
     fn files(&self, global: &Global) -> Result<Exit, CliError> {
         let Some(before) = self.before else {
             return Err(no_rollback(self.why_not().unwrap_or_default())
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         };
         let earlier = self.session.read(&ChangePrefix::from(&before.change))?;
         let Subject::Files(subject) = earlier.subject() else {
             return Err(no_rollback(format!("{} is about commits, and files landed after it", before.change.short()))
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         };
         let (target, undone) = (&self.args.target, &self.undone.change().id);
         let is_another = |undone: &FilesSubject| shape_of(undone) != shape_of(subject);
@@ -489,7 +568,7 @@ impl Plan<'_> {
         {
             let (target, last, before) = (target.clone(), undone.clone(), before.change.clone());
             return Err(no_rollback(NoRollback::AnotherCommand { target, last, before }.to_string())
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         }
         let Some(command) = &subject.command else {
             return Err(no_rollback(format!("{} names no command", before.change.short())));
@@ -499,16 +578,17 @@ impl Plan<'_> {
                 subject.files.keys().map(|name| format!("--file {}", quoted(std::slice::from_ref(name)))).collect();
             let targets: Vec<String> =
                 self.undone.change().targets.iter().map(|target| format!("--target {target}")).collect();
-            return Err(no_rollback(why).hint(format!(
-                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title {} --why {} --rollback {}",
+            return Err(no_rollback(why).hint(self.or_break(format!(
+                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title {} --why {} --rollback {}{}",
                 targets.join(" "),
                 self.undone.change().kind,
                 files.join(" "),
                 quoted(&[quoted(command)]),
                 quoted(&[self.title()]),
                 quoted(&[self.why()]),
-                quoted(&[self.back()])
-            )));
+                quoted(&[self.back()]),
+                self.documents()
+            ))));
         }
         let folder = tempfile::tempdir()
             .map_err(|e| CliError::new("failed", format!("the earlier files have no place here: {e}")))?;
