@@ -268,7 +268,9 @@ impl Plan<'_> {
         let state = self.session.log.standing(None, now).ok();
         let of_gate = |state: &State| Some(state.gate(gate?).ok()??.has_watched(&self.undone.change().targets, now));
         if let (Some(Some(until)), Some(gate)) = (state.as_ref().and_then(of_gate), gate) {
-            lines.push(format!("gate {gate} only watched {target} until {until}: what was pushed there then does not count"));
+            lines.push(format!(
+                "gate {gate} only watched {target} until {until}: what was pushed there then does not count"
+            ));
         }
         lines
     }
@@ -531,10 +533,12 @@ impl Plan<'_> {
             let bytes = unescape_path(name);
             let here = stands.get(&bytes).map(String::as_str);
             if here != new.as_ref().map(ToString::to_string).as_deref() {
-                return Err(no_rollback(format!("something else has changed {} since", printable(name)))
-                    .hint(self.or_break(
-                        "take back what should go by hand (git revert), and propose that: countersign propose".to_owned(),
-                    )));
+                return Err(no_rollback(format!("something else has changed {} since", printable(name))).hint(
+                    self.or_break(
+                        "take back what should go by hand (git revert), and propose that: countersign propose"
+                            .to_owned(),
+                    ),
+                ));
             }
             match old {
                 Some(old) => wanted.extend(format!("{old}\t").into_bytes()),

@@ -11,6 +11,7 @@
 mod alone;
 pub mod bundle;
 mod glass;
+mod open;
 pub mod spend;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};

@@ -1,6 +1,9 @@
 //! `apply` while the log is away: on people's word, once, on the machine that drew it.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
+
+use countersign_core::canonical;
+use serde_json::{Value, json};
 
 use crate::{stops::swallowed, support::Run, world::World};
 
@@ -190,10 +193,21 @@ fn the_line_that_runs_a_command_without_the_log_names_what_it_is_for() {
 fn who_is_not_entitled_for_all_of_it_is_told_before_signing_without_the_log() {
     let outage = Outage::after(|world| {
         world.publish(|files| {
-            let catalog = files.get_mut("catalog/catalog.yaml").unwrap();
-            let text = String::from_utf8(catalog.clone()).unwrap();
-            let alone = "email: alice@example.com\n  memberOf: [";
-            *catalog = text.replace(&format!("{alone}owners]"), &format!("{alone}]")).into_bytes();
+            // Dave owns nothing.
+            let read = |files: &BTreeMap<String, Vec<u8>>, path: &str| -> Value {
+                serde_json::from_slice(&files[path]).unwrap()
+            };
+            let (mut people, mut profiles) = (read(files, "people/owners.json"), read(files, "profiles/owners.json"));
+            let mut dave = people.as_object_mut().unwrap().remove("dave").unwrap();
+            dave.as_object_mut().unwrap().remove("groups");
+            let mails = profiles["people"].as_object_mut().unwrap().remove("dave").unwrap();
+            let written = [
+                ("people/_.json", json!({ "dave": dave })),
+                ("people/owners.json", people),
+                ("profiles/_.json", json!({ "people": { "dave": mails }, "salt": "00112233445566778899aabbccddeeff" })),
+                ("profiles/owners.json", profiles),
+            ];
+            files.extend(written.map(|(path, value)| (path.to_owned(), canonical::to_bytes(&value).unwrap())));
         });
         // This machine has seen that.
         world.say("carol", &["whoami"]).done();
@@ -202,9 +216,9 @@ fn who_is_not_entitled_for_all_of_it_is_told_before_signing_without_the_log() {
     let refused = outage.say("carol", &[&["apply"], &words[..]].concat());
     assert!(refused.stderr.contains("own all of payments/production and search/production"), "{refused}");
     let at = outage.drawn("carol", &words);
-    let told = outage.sign("alice", "fix.json", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]);
+    let told = outage.sign("dave", "fix.json", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]);
     assert!(
-        told.stderr.contains("the signature of alice opens nothing") && told.stderr.contains("carol and dave"),
+        told.stderr.contains("the signature of dave opens nothing") && told.stderr.contains("alice, bob and carol"),
         "{told}"
     );
     let counts = outage.sign("carol", "fix.json", &["--at", &at, "--why", "orders fail", "--out", "other.json"]);
