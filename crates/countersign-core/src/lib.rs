@@ -47,6 +47,7 @@ pub mod rollback;
 pub mod rules;
 pub mod schedule;
 pub mod semantics;
+pub mod sight;
 pub mod snapshot;
 pub mod standard;
 pub mod state;

@@ -26,6 +26,7 @@ use crate::{
     landed::LandedRecord,
     pieces::Pieces,
     refusal::Refusal,
+    sight::Sights,
     standard::StandardUse,
     statement::{
         Holder, Matter, Seen, Share, change_stream, finding_stream, gate_stream, person_stream, target_stream,
@@ -268,6 +269,8 @@ pub struct State {
     known: Known,
     /// Whether what is taken now is from before the governance that it is taken by.
     by_later: bool,
+    /// What the follower whose state it is saw later than its header says. Empty in every other.
+    sights: Sights,
 }
 
 /// Which streams a state knows.
@@ -300,7 +303,20 @@ impl State {
             heads: BTreeMap::new(),
             known: Known::Loaded(BTreeSet::new()),
             by_later: false,
+            sights: Sights::default(),
         }
+    }
+
+    /// The same as a follower saw it: what waits is counted from there.
+    #[must_use]
+    pub fn seen_by(mut self, sights: Sights) -> Self {
+        self.sights = sights;
+        self
+    }
+
+    /// The moment from which something waits that its header dates so.
+    pub(crate) fn waits_from(&self, at: Time) -> Time {
+        self.sights.since(at)
     }
 
     /// Confines a state to these streams, which a copy holds whole. A leaf whose home is another stream says nothing here,

@@ -419,7 +419,7 @@ impl Snapshot {
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
         let loosening = loosening::loosening(state, change, revision, &approvals, now)?;
-        let calendar = calendar::calendar(governance, change, revision, &targets, now);
+        let calendar = calendar::calendar(governance, change, revision, &targets, state.waits_from(revision.at), now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
@@ -469,7 +469,10 @@ impl Snapshot {
             loosening,
             together,
             calendar,
-            waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
+            waiting_hours: governance
+                .rules
+                .ask_about("waiting")
+                .then(|| hours_between(state.waits_from(revision.at), now)),
             findings_overdue: findings::overdue(state, change, now)?,
             schedule: change
                 .window()

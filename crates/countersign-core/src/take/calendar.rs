@@ -13,12 +13,13 @@ use crate::{
     snapshot::{CalendarView, FreezeView, TargetView, Worked},
 };
 
-/// `None` where no calendar bears on it and no rule asks.
+/// `since` is when it began to wait. `None` where no calendar bears on it and no rule asks.
 pub(super) fn calendar(
     governance: &Governance,
     change: &Change,
     revision: &Revision,
     targets: &[TargetView],
+    since: Time,
     now: Time,
 ) -> Option<CalendarView> {
     let calendars = &governance.calendars;
@@ -85,7 +86,6 @@ pub(super) fn calendar(
         view.working = works.map(|view| view.target.clone()).collect();
     }
     if worked {
-        let since = revision.at;
         let of = |view: &TargetView| {
             let hours = calendars.worked_hours(&view.owner, &governance.catalog, since, now);
             (view.target.clone(), Worked { since, hours })

@@ -35,7 +35,7 @@ pub(crate) fn behind(
         let mut stands = Stands { since: now, keys: BTreeSet::new() };
         for given in change.approvals.iter().filter(|a| a.by == approval.by && a.revision == revision.reference) {
             if person(state, &given.by, &given.key, now)?.is_some() {
-                stands.since = stands.since.min(given.at);
+                stands.since = stands.since.min(state.waits_from(given.at));
                 stands.keys.insert(given.key.clone());
             }
         }
@@ -45,7 +45,7 @@ pub(crate) fn behind(
         && person(state, &revision.by, key, now)?.is_some()
     {
         let keys = BTreeSet::from([key.clone()]);
-        behind.insert(revision.by.clone(), Stands { since: revision.at, keys });
+        behind.insert(revision.by.clone(), Stands { since: state.waits_from(revision.at), keys });
     }
     Ok(behind)
 }

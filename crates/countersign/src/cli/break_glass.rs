@@ -185,7 +185,10 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
             anstream::println!(
                 "  {}",
                 match transition {
-                    Transition::Git(_) => "git push, as ever".to_owned(),
+                    Transition::Git(moved) => {
+                        let branch = moved.reference.trim_start_matches("refs/heads/");
+                        format!("git push origin {}:{}", moved.new.short(), quoted(&[branch.to_owned()]))
+                    }
                     Transition::Apply(apply) => {
                         let files: Vec<String> = apply.files.keys().map(|name| word(Path::new(name))).collect();
                         let (short, files) = (view.id.short(), files.join(" "));

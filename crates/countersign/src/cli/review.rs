@@ -394,6 +394,11 @@ fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looke
         page.line(if looked.shown.is_empty() { "brings the same".to_owned() } else { looked.size() });
         page.line(looked.text());
     }
+    let said = show::comments(view);
+    if !said.is_empty() {
+        page.heading("What people remarked");
+        said.iter().for_each(|line| page.line(line));
+    }
     if !meaning.is_empty() {
         page.heading("What it means");
         meaning.iter().for_each(|line| page.line(printable(line)));

@@ -27,7 +27,7 @@ use crate::{
     known::KnownLog,
     reading::Reading,
     view::NOT_HERE,
-    wire::{ApprovalLine, ChangeView, EvidenceLine},
+    wire::{ApprovalLine, ChangeView, CommentLine, EvidenceLine},
 };
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says. Or a finding, and what it asks about.
@@ -182,6 +182,21 @@ pub(super) fn with(view: &ChangeView, meaning: Option<&Meaning>, ask: &[Reviewer
     Ok(value)
 }
 
+/// What people remarked, a line each.
+pub(super) fn comments(view: &ChangeView) -> Vec<String> {
+    let one = |comment: &CommentLine| {
+        let place = match (&comment.path, comment.line) {
+            (Some(path), Some(line)) => format!(", {path}:{line}"),
+            (Some(path), None) => format!(", {path}"),
+            (None, _) => String::new(),
+        };
+        let of = format!("revision {}{}", comment.revision, printable(&place));
+        let text = words_of(comment.text.as_deref().unwrap_or(NOT_HERE));
+        format!("by {} {} ({of}): {text}", comment.by, times::ago(&comment.at))
+    };
+    view.comments.iter().map(one).collect()
+}
+
 fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
@@ -270,16 +285,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         let of = format!("by {} {} (revision {})", label.by, times::ago(&label.at), label.revision);
         field("label", format!("{} {of}", label.label));
     }
-    for comment in &view.comments {
-        let place = match (&comment.path, comment.line) {
-            (Some(path), Some(line)) => format!(", {path}:{line}"),
-            (Some(path), None) => format!(", {path}"),
-            (None, _) => String::new(),
-        };
-        let of = format!("revision {}{}", comment.revision, printable(&place));
-        let text = words_of(comment.text.as_deref().unwrap_or(NOT_HERE));
-        field("comment", format!("by {} {} ({of}): {text}", comment.by, times::ago(&comment.at)));
-    }
+    comments(view).iter().for_each(|line| field("comment", line));
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));

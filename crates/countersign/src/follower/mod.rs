@@ -28,6 +28,7 @@ pub mod learned;
 pub mod ledger;
 mod proof;
 mod reads;
+mod sighted;
 pub mod source;
 pub mod vouching;
 
@@ -304,6 +305,8 @@ impl Follower {
             Err(IntakeError::Leaf(failure)) => return Err(self.refused(failure, &signed, &[])),
         };
         let before = intake.size();
+        // As it stood before what is new, which may shorten it.
+        let waits = intake.governance().map(|(_, governance)| governance.catalog.settings.loosening_wait_secs);
         let mut first = Some(newest.batch).filter(|batch| !batch.leaves.is_empty());
         let mut ahead = None;
         while intake.size() < checkpoint.size {
@@ -320,6 +323,9 @@ impl Follower {
                 let place = source.name();
                 return Err(FollowError::Short { place, found: intake.size(), expected: checkpoint.size });
             };
+            if let (true, Some(Ok(entry))) = (place == before, shown.entries.first()) {
+                self.sight(entry.leaf.admitted_at)?;
+            }
             match self.take(&mut intake, source, &mut shown, &signed, now).await {
                 Ok(()) => {}
                 Err(Untaken::Otherwise(error)) => return Err(error),
@@ -338,6 +344,9 @@ impl Follower {
         }
         for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
             self.reaches(source, must, &signed).await?;
+        }
+        if new > 0 {
+            self.distrust(waits.unwrap_or_default()).await?;
         }
         let cosigned = self.vouched_for(source, [Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref(), new)?;

@@ -110,7 +110,7 @@ impl Follower {
         let (head, governance) = governed.ok_or_else(not_followed)?;
         // Who has only just read that the log will say more than this program knows decides nothing any more.
         governance.record.semantics.readable()?;
-        let mut state = State::part(governance);
+        let mut state = State::part(governance).seen_by(self.sights()?);
         state.know(governance_stream()?, head);
         let inputs = change.inputs(&state.governance, gate)?;
         records::load(&*self.store(), &mut state, &inputs).await.map_err(|e| self.recorded(e))?;

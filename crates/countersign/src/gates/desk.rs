@@ -26,7 +26,6 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
     refusal::Refusal,
-    rollback,
     rules::decide,
     snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
@@ -408,14 +407,25 @@ impl Desk {
         Ok((change, judged))
     }
 
-    /// What one owner could roll back in the place of a change that nobody has proposed.
-    pub fn rollback_instead(&self, change: &Change, now: Time) -> Result<Option<ChangeId>, DeskError> {
-        let state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
-        Ok(rollback::instead(&state, change, now)?)
+    /// What governs here was loosened only after the wait that it takes, by what this gate itself saw of time.
+    pub(super) fn has_waited(&self, now: Time) -> Result<(), DeskError> {
+        match self.follower.distrusts_until()? {
+            Some(until) if now < until => Err(Refusal::conflict(
+                "not-waited",
+                format!(
+                    "what governs was loosened by leaves that are dated before this gate last followed the log, which did not have them then: \
+                     nothing goes until {until}, when it has waited as long as it should have"
+                ),
+            )
+            .hint("ask whoever runs the log about its clock; `countersign gate status` names the gate's copy")
+            .into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The same, whoever vouches for the log.
     fn judged(&self, change: &Change, now: Time) -> Result<(Change, Judged, Snapshot), DeskError> {
+        self.has_waited(now)?;
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
         let inputs = change.inputs(&state.governance, Some(&self.gate))?;
         let mut handed = Vec::new();

@@ -8,6 +8,7 @@ mod apply;
 mod asked;
 mod attest;
 mod audit;
+mod backdated;
 mod break_glass;
 mod browser;
 mod bundle;

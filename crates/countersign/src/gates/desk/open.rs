@@ -1,6 +1,11 @@
 //! What is open and comes near to what is asked for: for hints, and for nothing that is decided.
 
-use countersign_core::{change::Change, ids::Target};
+use countersign_core::{
+    change::Change,
+    ids::{ChangeId, Target},
+    rollback,
+};
+use countersign_ledger::Time;
 
 use super::{Desk, DeskError};
 
@@ -10,5 +15,11 @@ impl Desk {
         let page = self.client.changes(&[("target", &target.to_string()), ("open", "true")])?;
         let known = page.changes.iter().map(|line| self.change(&line.id));
         Ok(known.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// What one owner could roll back in the place of a change that nobody has proposed.
+    pub fn rollback_instead(&self, change: &Change, now: Time) -> Result<Option<ChangeId>, DeskError> {
+        let state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        Ok(rollback::instead(&state, change, now)?)
     }
 }
