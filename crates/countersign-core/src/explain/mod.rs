@@ -389,6 +389,7 @@ impl<'a> Scene<'a> {
     /// roles who are all different: who counts for what is then more than a matter of sets.
     fn enough(&self, decision: &Decision) -> Vec<ActorId> {
         let mut excluded = self.spoken();
+        excluded.extend(self.people.silent());
         let binding = || decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status));
         excluded.extend(binding().flat_map(|rule| self.carried_by(rule)));
         self.wishes(decision).map(|wishes| enough(&self.people, &wishes, &excluded)).unwrap_or_default()
