@@ -13,19 +13,13 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up measures nothing")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fmt::Write as _,
-    fs,
-    path::Path,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::ExitCode, time::Instant};
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
-    coverage::{absent::absences, coverage, fewest, leaves_able, leaves_enough, leaves_governable, supply::supply},
+    coverage::{
+        absent::absences, coverage, fewest, gone::Gone, leaves_able, leaves_enough, leaves_governable, supply::supply,
+    },
     governance::{Governance, GovernanceRecord},
     semantics::{NEWEST_SEMANTICS, Semantics},
     statement::Founder,
@@ -129,6 +123,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
         freezes: BTreeMap::new(),
+        stale: BTreeMap::new(),
         fetched: BTreeMap::new(),
     };
     Governance::load(record, &|digest| blobs.get(digest).cloned()).unwrap()
@@ -150,7 +145,7 @@ fn main() -> ExitCode {
     let limit: Option<f64> = option("--fail-above-s").map(|text| text.parse().unwrap());
     println!("{people} people, {systems} systems of tier 1, each with a team of its own\n");
     let (home, _) = timed("read the catalog and the rules", || governance(people, systems));
-    let nobody = BTreeSet::new();
+    let nobody = Gone::default();
     let (found, secs) = timed("absences: every one, every two", || absences(&home, None, &nobody, NOW));
     let closes =
         |size: usize| found.gates.iter().flat_map(|gate| &gate.closings).filter(|one| one.people() == size).count();

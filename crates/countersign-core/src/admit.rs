@@ -6,6 +6,7 @@
 //! [`admit`] checks that this actor may say this now.
 
 mod absence;
+mod approving;
 mod change;
 mod delegation;
 mod drill;

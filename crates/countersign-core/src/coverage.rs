@@ -9,6 +9,7 @@ pub mod ahead;
 mod asking;
 mod cast;
 mod fewest;
+pub mod gone;
 mod scene;
 pub mod supply;
 

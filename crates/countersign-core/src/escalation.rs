@@ -9,8 +9,10 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    catalog::{Actor, ActorKind},
     governance::Governance,
     ids::{ActorId, GroupId},
+    newcomers,
     state::FindingRecord,
     statement::{MAX_LIST, Matter},
 };
@@ -46,4 +48,35 @@ fn above(governance: &Governance, what: &Matter) -> Option<GroupId> {
     let catalog = &governance.catalog;
     let owner = |target: &crate::ids::Target| catalog.systems.get(&target.system).map(|system| &system.owner);
     what.targets().into_iter().filter_map(owner).find_map(|owner| catalog.groups.get(owner)?.parent.clone())
+}
+
+/// Who looks at what those who are named had a hand in, and nobody owns: the policy group without them, where nobody of it is left
+/// seniors, else whoever is left. Newcomers whom they enrolled, and who
+/// enrolled one of them, come last.
+pub fn others(
+    governance: &Governance,
+    hands: &BTreeSet<ActorId>,
+    gone: &BTreeSet<ActorId>,
+    now: Time,
+) -> BTreeSet<ActorId> {
+    let beside = newcomers::all_beside(governance, hands, now);
+    let policy = governance.policy_group();
+    let people = || {
+        let people = governance.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person);
+        people.filter(|person| !hands.contains(&person.id) && !gone.contains(&person.id))
+    };
+    let ranks: [&dyn Fn(&Actor) -> bool; 3] =
+        [&|person| policy.contains(&person.id), &|person| person.level.is_senior(), &|_| true];
+    for but in [&beside, &BTreeSet::new()] {
+        for rank in ranks {
+            let found: BTreeSet<ActorId> = people()
+                .filter(|person| !but.contains(&person.id) && rank(person))
+                .map(|person| person.id.clone())
+                .collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+    }
+    BTreeSet::new()
 }

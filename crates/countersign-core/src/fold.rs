@@ -19,16 +19,19 @@ use crate::{
     state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, GateRegistration, Holder, LocalPermit, Matter,
-        PermitGrant, Statement, gate_stream, governance_stream, person_stream, target_stream,
+        PermitGrant, Side, Statement, gate_stream, governance_stream, person_stream, target_stream,
     },
 };
 
 mod absence;
+mod approving;
 mod found;
 mod landing;
+mod recovered;
 mod rejections;
 
 pub use self::found::found;
+use self::recovered::recoverers;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -131,8 +134,7 @@ impl State {
             }
             Body::Recovery(recovery) => {
                 let mut recovered = self.governance.recovered(recovery)?;
-                let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
-                let by: BTreeSet<ActorId> = by.map(|actor| actor.id).collect();
+                let by = recoverers(&self.governance, &entry.signed);
                 for of in recovery.keys.keys() {
                     let others = by.iter().filter(|by| *by != of).cloned().collect();
                     recovered.given_a_key(of, others, entry.leaf.admitted_at);
@@ -153,6 +155,10 @@ impl State {
             found: weighed.as_ref().unwrap_or(found),
         };
         self.follow(&entry.leaf, entry.hash)?;
+        if let Body::Recovery(recovery) = &statement.body {
+            let by = recoverers(&self.governance, &entry.signed);
+            self.know_recovery(recovery, &by, (entry.signed.payload(), at));
+        }
         if let Some(governance) = published {
             self.governance = Arc::new(governance);
         }
@@ -236,6 +242,9 @@ impl State {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
                 self.take_landing(admitted)?;
+                if let Body::OutcomeReport(report) = &admitted.statement.body {
+                    self.tally(report, admitted.at)?;
+                }
                 let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let alone = self.decided_alone(admitted)?;
                 let governance = Arc::clone(&self.governance);
@@ -277,7 +286,7 @@ impl State {
                     answered: None,
                 };
                 self.put_finding(FindingId::of_finding(&admitted.payload), record);
-                self.open_finding(finding, &admitted.payload);
+                self.open_finding(finding, &admitted.payload, admitted.at);
             }
             Body::FindingAnswer(said) => {
                 self.answer_finding(said);
@@ -335,7 +344,7 @@ impl State {
                     gate.targets.iter().filter(|target| self.has_stream(target)).cloned().collect();
                 self.know_guards(gate, |target| known.contains(target));
             }
-            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
+            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload, at),
             Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }
@@ -357,7 +366,12 @@ impl State {
     fn is_known(&self, matter: &Matter) -> Result<bool, Refusal> {
         Ok(match matter.of() {
             Concerned::Gate(gate) => self.knows(&gate_stream(gate.as_str())?),
+            Concerned::Governance => true,
             Concerned::Person(person) => self.knows(&person_stream(person)?),
+            Concerned::People(people) => match people.first() {
+                Some(person) => self.knows(&person_stream(person)?),
+                None => false,
+            },
             Concerned::Target(target) => self.knows(&target_stream(target)?),
             Concerned::Targets(targets) => match targets.first() {
                 Some(target) => self.knows(&target_stream(target)?),
@@ -370,7 +384,9 @@ impl State {
     fn open_on(&mut self, matter: &Matter) -> Option<&mut Vec<OpenFinding>> {
         match matter.of() {
             Concerned::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.findings),
+            Concerned::Governance => None,
             Concerned::Person(person) => Some(&mut self.person_mut(person).findings),
+            Concerned::People(people) => people.first().map(|person| &mut self.person_mut(person).findings),
             Concerned::Target(target) => Some(&mut self.target_mut(target).findings),
             Concerned::Targets(targets) => targets.first().map(|target| &mut self.target_mut(target).findings),
         }
@@ -384,7 +400,7 @@ impl State {
     }
 
     /// Whom or what it is on remembers that it is open.
-    fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
+    fn open_finding(&mut self, finding: &Finding, payload: &Digest, at: Time) {
         let opened = OpenFinding {
             id: FindingId::of_finding(payload),
             matter: finding.what.same(),
@@ -402,6 +418,11 @@ impl State {
                 }
             }
             Matter::DrillOverdue { target } => self.know_overdue(target),
+            Matter::CalendarStale { calendar, heard } => Arc::make_mut(&mut self.governance).is_stale(calendar, *heard),
+            Matter::KeysRecovered { of, recovery, .. } => self.looks_at_recovery(recovery, of),
+            Matter::ApprovesEachOther { first: Side { by, .. }, .. } | Matter::CarriesAThird { by, .. } => {
+                self.was_told(by, finding.what.same(), at);
+            }
             Matter::LandedAlone { change, targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.looks_at_alone(change));
             }

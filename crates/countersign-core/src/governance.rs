@@ -95,6 +95,9 @@ pub struct GovernanceRecord {
     /// What the server fetched for calendars that are subscribed to.
     #[serde(default, with = "crate::calendar::subscriptions_as_text")]
     pub fetched: Subscriptions,
+    /// Of which calendars it was found that nothing was fetched any more, and when it had been the last time.
+    #[serde(default)]
+    pub stale: BTreeMap<String, Option<Time>>,
 }
 
 /// An epoch that was begun.
@@ -279,6 +282,7 @@ impl Governance {
             replaced_keys: Vec::new(),
             freezes: Freezes::new(),
             fetched: Subscriptions::new(),
+            stale: BTreeMap::new(),
         };
         if record.files.contains_key(SERVER_KEYS) {
             return Err(Refusal::malformed(
@@ -344,8 +348,16 @@ impl Governance {
     pub(crate) fn hear(&mut self, said: &CalendarFetched, file: FetchedFile, at: Time) {
         let from = self.calendars.get(&said.calendar).and_then(|calendar| calendar.file.from.clone());
         let Some(from) = from else { return };
+        self.record.stale.remove(&said.calendar);
         calendar::hear(&mut self.record.fetched, (&said.calendar, &from), said.content, file, at);
         self.calendars = Arc::new(Calendars::clone(&self.calendars).with_fetched(&self.record.fetched));
+    }
+
+    /// That nothing was fetched of a calendar any more, as somebody was told.
+    pub(crate) fn is_stale(&mut self, calendar: &str, heard: Option<Time>) {
+        let calendars = &self.calendars;
+        self.record.stale.retain(|name, _| calendars.get(name).is_some());
+        self.record.stale.insert(calendar.to_owned(), heard);
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.

@@ -8,6 +8,7 @@
 
 pub mod absence;
 pub mod admit;
+pub mod approving;
 pub mod calendar;
 pub mod canonical;
 pub mod cases;

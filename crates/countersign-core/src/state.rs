@@ -17,6 +17,7 @@ mod gate;
 pub use self::gate::GateRecord;
 use crate::{
     absence::{self, AwayRecord},
+    approving::Tally,
     catalog::Actor,
     change::{Aside, Change, Revision, is_set_aside},
     delegation::DelegationRecord,
@@ -53,6 +54,12 @@ pub struct PersonRecord {
     pub gave: Vec<DelegationRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub received: Vec<DelegationRecord>,
+    /// What stood out of how they approve, and when that was found: see [`Matter::same`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approving: BTreeMap<Digest, Time>,
+    /// Recoveries that gave them a key, and that nobody was asked yet to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<Recovered>,
 }
 
 impl PersonRecord {
@@ -83,6 +90,18 @@ impl PersonRecord {
 
 /// How long another's key is revoked unless a second person confirms it.
 pub const SUSPENSION_SECS: i64 = 24 * 60 * 60;
+
+/// That the quorum gave people new keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovered {
+    pub at: Time,
+    pub by: BTreeSet<ActorId>,
+    /// All of those who got one.
+    pub of: BTreeSet<ActorId>,
+    /// The recovery's payload digest.
+    pub recovery: Digest,
+}
 
 /// A key's revocation, in the stream of whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +211,9 @@ pub struct TargetRecord {
     /// The gates that were ever registered for it; what each guards by now, its own stream says.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub guards: BTreeSet<GateId>,
+    /// Who approved whose changes that landed lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approving: Vec<Tally>,
 }
 
 impl TargetRecord {
@@ -208,6 +230,7 @@ impl TargetRecord {
         },
         drilled: None,
         guards: BTreeSet::new(),
+        approving: Vec::new(),
     };
 }
 

@@ -22,11 +22,15 @@ use self::{
     content::{branch, files, paths, size, size_without},
     labels::labels,
 };
+pub(crate) use self::{
+    delegation::{Idle, idle},
+    loosening::behind,
+    standard::is_of_sort,
+};
 pub use self::{
     evidence::evidence_of,
     standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
-pub(crate) use self::{loosening::behind, standard::is_of_sort};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, LabelRecord, Revision},

@@ -21,6 +21,7 @@ use countersign_core::{
     text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Fingerprint, Time};
+use serde::Deserialize;
 
 pub use self::emergency::emergency;
 use crate::wire::{
@@ -87,7 +88,7 @@ pub fn view(
         title: title(change, &revision.text, text.as_ref()),
         kind: change.kind,
         purpose: change.purpose.clone(),
-        state: state_name(change, days, now).to_owned(),
+        state: ShownState::of(change, days, now).as_str().to_owned(),
         targets: change.targets.clone(),
         subject: revision.subject.clone(),
         subject_ref: revision.subject.reference()?,
@@ -266,7 +267,7 @@ pub fn line(
         id: change.id.clone(),
         title: change.current().map_or_else(String::new, |revision| title(change, &revision.text, text)),
         kind: change.kind,
-        state: state_name(change, days, now).to_owned(),
+        state: ShownState::of(change, days, now).as_str().to_owned(),
         targets: change.targets.clone(),
         proposer: change.proposer.clone(),
         proposed_at: rfc3339(change.proposed_at),
@@ -308,14 +309,47 @@ fn gone(change: &Change, blob: &Digest) -> String {
     tombstone(change, blob).unwrap_or_else(|| NOT_HERE.to_owned())
 }
 
-/// The state's name. What nobody touched is expired, as is what a permit that nobody used in time leaves.
-fn state_name(change: &Change, days: Option<u32>, now: Time) -> &'static str {
-    match change.status {
-        _ if change.is_expired(days, now) => "expired",
-        ChangeStatus::Permitted if change.permits.iter().all(|p| p.outcome.is_some() || p.expires_at < now) => {
-            "expired"
+/// A state as it is shown, and asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ShownState {
+    /// Nobody touched it, or used its permit in time.
+    Expired,
+    Is(ChangeStatus),
+}
+
+impl ShownState {
+    pub fn of(change: &Change, days: Option<u32>, now: Time) -> Self {
+        match change.status {
+            _ if change.is_expired(days, now) => Self::Expired,
+            ChangeStatus::Permitted if change.permits.iter().all(|p| p.outcome.is_some() || p.expires_at < now) => {
+                Self::Expired
+            }
+            status => Self::Is(status),
         }
-        status => status.as_str(),
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Is(status) => status.as_str(),
+        }
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ChangeStatus::ALL.into_iter().map(Self::Is).chain([Self::Expired])
+    }
+}
+
+impl TryFrom<String> for ShownState {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::all().find(|state| state.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::all().map(Self::as_str).collect();
+            format!("`{text}` is no state of a change: one of {}", names.join(", "))
+        })
     }
 }
 

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
+use super::{
+    Authenticated, approving, governance::is_branch, governance::unknown_target, person, server, subscription,
+};
 use crate::{
     escalation::escalated,
     governance::Signer,
-    ids::{GateId, Target},
+    ids::{ActorId, GateId, Target},
     landed::{BrokenGlass, LandedAlone, RolledBack},
     newcomers,
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
-    state::{GateRecord, State},
+    state::{GateRecord, Recovered, State},
     statement::{Concerned, Finding, FindingAnswer, Holder, MAX_LIST, MAX_TARGETS, Matter, Share},
 };
 
@@ -31,7 +33,10 @@ pub(super) fn finding(
     now: Time,
 ) -> Result<(), Refusal> {
     bears_out(state, authenticated, &finding.what, now)?;
-    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } = &finding.what
+    if let Matter::AfterReview { .. }
+    | Matter::GlassBroken { .. }
+    | Matter::KeysRecovered { .. }
+    | Matter::LandedAlone { .. } = &finding.what
         && finding.due > now.plus_secs(AFTER_REVIEW_SECS)
     {
         return Err(Refusal::malformed("finding-due", "what somebody did alone is looked at within 72 hours"));
@@ -50,7 +55,12 @@ pub(super) fn finding(
     let on = |target: &Target| Ok::<_, Refusal>(state.what_landed_on(target)?.map(|known| known.findings.as_slice()));
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
+        Concerned::Governance => None,
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
+        Concerned::People(people) => match people.first() {
+            Some(person) => state.person(person)?.map(|person| person.findings.as_slice()),
+            None => None,
+        },
         Concerned::Target(target) => on(target)?,
         Concerned::Targets(targets) => targets.first().map(on).transpose()?.flatten(),
     };
@@ -112,6 +122,21 @@ pub(super) fn answer(
             Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
+        what @ (Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. }) if what.actors().contains(&by) => Err(
+            Refusal::forbidden("your-own-act", format!("it is about how {by} approves, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")),
+        ),
+        Matter::KeysRecovered { by: recovered, of, .. }
+            if (recovered.contains(&by) || of.contains(&by)) && !found.who.contains(&by) =>
+        {
+            Err(Refusal::forbidden(
+                "your-own-act",
+                format!("{by} recovered the log or got a key by that, and somebody else looks at it"),
+            )
+            .hint(format!("one of these answers: {who}")))
+        }
+        // Where nobody else is there, they are asked.
+        what @ Matter::KeysRecovered { .. } if what.actors().contains(&by) => Ok(()),
         _ if found.apart.contains(&by) => {
             Err(Refusal::forbidden("your-own-act", format!("{by} had a hand in it, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
@@ -144,7 +169,22 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         Matter::GlassBroken { by, .. } if !finding.who.is_disjoint(by) => {
             return Err(Refusal::forbidden("your-own-act", "who broke the glass does not look at it themselves"));
         }
+        what @ (Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. })
+            if what.actors().iter().any(|person| finding.who.contains(*person)) =>
+        {
+            return Err(Refusal::forbidden("your-own-act", "how somebody approves they do not look at themselves"));
+        }
+        Matter::KeysRecovered { by, of, .. } if !others_look(state, finding, &by.union(of).collect()) => {
+            return Err(Refusal::forbidden(
+                "your-own-act",
+                "who recovered a log or got a key by that does not look at it where anybody else is there",
+            ));
+        }
         Matter::AfterReview { .. }
+        | Matter::ApprovesEachOther { .. }
+        | Matter::CalendarStale { .. }
+        | Matter::CarriesAThird { .. }
+        | Matter::KeysRecovered { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
         | Matter::DrillOverdue { .. }
@@ -163,6 +203,13 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
         )),
         None => Ok(()),
     }
+}
+
+/// Whether nobody who is asked had a hand in it, or nobody else is there who has a key.
+fn others_look(state: &State, finding: &Finding, hands: &BTreeSet<&ActorId>) -> bool {
+    let is_asked = finding.who.iter().any(|person| hands.contains(person));
+    let mut people = state.governance.people_with_keys();
+    !is_asked || people.all(|person| hands.contains(&person.id))
 }
 
 /// Whether the speaker may say it, and the log does not say otherwise.
@@ -210,6 +257,30 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
             }
             match targets.is_empty() || targets.len() > MAX_TARGETS {
                 true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
+        Matter::ApprovesEachOther { .. } | Matter::CarriesAThird { .. } => {
+            server(authenticated)?;
+            approving::bears_out(state, matter, now)
+        }
+        Matter::CalendarStale { calendar, heard } => {
+            server(authenticated)?;
+            subscription::is_stale(&state.governance, calendar, *heard, now)
+        }
+        Matter::KeysRecovered { by, of, recovery } => {
+            server(authenticated)?;
+            let is_it = |known: &Recovered| known.recovery == *recovery && known.by == *by && known.of == *of;
+            for person in of {
+                if !state.person(person)?.is_some_and(|record| record.recovered.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "not-recovered",
+                        format!("{person} got no key by recovery {recovery} so that nobody was asked to look at it"),
+                    ));
+                }
+            }
+            match of.is_empty() {
+                true => Err(Refusal::malformed("finding", "it names who got a key")),
                 false => Ok(()),
             }
         }

@@ -4,7 +4,13 @@
 use countersign_ledger::Time;
 
 use super::{Authenticated, server};
-use crate::{calendar::Use, change::Found, governance::Governance, refusal::Refusal, statement::CalendarFetched};
+use crate::{
+    calendar::{STALE_SECS, Use},
+    change::Found,
+    governance::Governance,
+    refusal::Refusal,
+    statement::CalendarFetched,
+};
 
 pub(super) fn admit(
     governance: &Governance,
@@ -16,10 +22,7 @@ pub(super) fn admit(
     server(authenticated)?;
     let calendar = governance.calendars.get(&said.calendar).filter(|calendar| calendar.file.from.is_some());
     let Some(calendar) = calendar else {
-        return Err(Refusal::forbidden(
-            "not-subscribed",
-            format!("no calendar `{}` of what governs is subscribed to", said.calendar),
-        ));
+        return Err(not_subscribed(&said.calendar));
     };
     let Some(fetched) = &found.fetched else {
         return Err(Refusal::unknown("blob-missing", "what was fetched is missing"));
@@ -42,4 +45,24 @@ pub(super) fn admit(
         Some(why) => Err(Refusal::conflict("fetched-too-often", format!("calendar {}: {why}", calendar.name))),
         None => Ok(()),
     }
+}
+
+/// Whether nothing was heard of a calendar for too long, and nobody was told of that yet.
+pub(super) fn is_stale(governance: &Governance, calendar: &str, heard: Option<Time>, now: Time) -> Result<(), Refusal> {
+    let record = &governance.record;
+    if governance.calendars.get(calendar).is_none_or(|calendar| calendar.file.from.is_none()) {
+        return Err(not_subscribed(calendar));
+    }
+    if record.stale.get(calendar) == Some(&heard) {
+        return Err(Refusal::conflict("already-found", format!("that calendar {calendar} is stale was found before")));
+    }
+    let last = governance.calendars.heard_last(calendar, &record.fetched);
+    match last == heard && last.is_none_or(|last| now.secs_since(last) > STALE_SECS) {
+        true => Ok(()),
+        false => Err(Refusal::conflict("not-stale", format!("calendar {calendar} was not heard last then, or lately"))),
+    }
+}
+
+fn not_subscribed(calendar: &str) -> Refusal {
+    Refusal::forbidden("not-subscribed", format!("no calendar `{calendar}` of what governs is subscribed to"))
 }

@@ -27,7 +27,7 @@ pub const LAG_SECS: i64 = 24 * 60 * 60;
 pub const MAX_A_DAY: usize = 6;
 /// After which time the same content is said again, so that everybody sees that it was fetched; and after which it is stale.
 pub const SAID_AGAIN_SECS: i64 = 24 * 60 * 60;
-pub const STALE_SECS: i64 = 3 * 24 * 60 * 60;
+pub const STALE_SECS: i64 = 2 * 24 * 60 * 60;
 
 /// What was fetched, as a blob: when something is, and who is away then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,13 @@ impl Calendars {
             calendar.held = record.map(FetchedRecord::held).unwrap_or_default();
         }
         self
+    }
+
+    /// When something was heard last of what a calendar is subscribed to at the address that governs now.
+    pub fn heard_last(&self, name: &str, subscriptions: &Subscriptions) -> Option<Time> {
+        let from = self.get(name)?.file.from.as_ref()?;
+        let record = subscriptions.get(name).filter(|record| record.from == *from)?;
+        record.newest().map(|heard| heard.last)
     }
 
     /// Those that are subscribed to, each with its address.

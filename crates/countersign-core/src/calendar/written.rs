@@ -137,27 +137,55 @@ pub fn fetched(
     catalog: &Catalog,
     now: Time,
 ) -> Result<FetchedFile, Refusal> {
+    let (mut events, _) = read_fetched(name, file, bytes, catalog, now)?;
+    events.sort_by_cached_key(|event| (event.start, event.lasts, serde_json::to_string(event).unwrap_or_default()));
+    events.dedup();
+    let fetched = FetchedFile { events };
+    FetchedFile::parse(name, &fetched.to_bytes()?)
+}
+
+/// Whom it names that nobody here is, and whose absence is therefore left out.
+pub fn unknown(
+    name: &str,
+    file: &CalendarFile,
+    bytes: &[u8],
+    catalog: &Catalog,
+    now: Time,
+) -> Result<BTreeSet<String>, Refusal> {
+    read_fetched(name, file, bytes, catalog, now).map(|(_, unknown)| unknown)
+}
+
+fn read_fetched(
+    name: &str,
+    file: &CalendarFile,
+    bytes: &[u8],
+    catalog: &Catalog,
+    now: Time,
+) -> Result<(Vec<Event>, BTreeSet<String>), Refusal> {
     let at = format!("{CALENDARS}{name}{YAML}");
     let (_, written) = ics::read(&at, bytes, Some(&file.zone))?;
     let says = Says::only(file.used);
     let reader = Reader { at: &at, says: &says, catalog };
-    let mut events = Vec::new();
+    let (mut events, mut unknown) = (Vec::new(), BTreeSet::new());
     for one in written.into_iter().filter(|one| !one.event.spans(now, now.plus_secs(AHEAD_SECS)).is_empty()) {
         match file.used {
             Use::Freeze => events.push(one.event),
             Use::Absence => {
                 let named = one.attendees.iter().map(String::as_str);
                 let named = named.chain(Some(one.summary.as_str()).filter(|_| one.attendees.is_empty()));
-                let people: BTreeSet<ActorId> = named.filter_map(|name| reader.called(name).ok().flatten()).collect();
+                let mut people: BTreeSet<ActorId> = BTreeSet::new();
+                for name in named {
+                    match reader.called(name) {
+                        Ok(person) => people.extend(person),
+                        Err(_) => drop(unknown.insert(name.to_owned())),
+                    }
+                }
                 events.extend(people.into_iter().map(|person| Event { person: Some(person), ..one.event.clone() }));
             }
             Use::Window | Use::Holiday | Use::OnCall => {}
         }
     }
-    events.sort_by_cached_key(|event| (event.start, event.lasts, serde_json::to_string(event).unwrap_or_default()));
-    events.dedup();
-    let fetched = FetchedFile { events };
-    FetchedFile::parse(name, &fetched.to_bytes()?)
+    Ok((events, unknown))
 }
 
 /// How far ahead is taken of what an address says.

@@ -18,6 +18,7 @@ use super::{
     ENOUGH, Missing, Way,
     asking::Asking,
     cast::{Cast, Class, Roles, Sort},
+    gone::Gone,
     scene::{self, Scene},
 };
 use crate::{
@@ -104,8 +105,8 @@ impl Closing {
 }
 
 /// Looks at every production target, or only at those of one system, while some are away.
-pub fn absences(governance: &Governance, only: Option<&SystemId>, absent: &BTreeSet<ActorId>, now: Time) -> Absences {
-    let cast = Cast::of(governance, absent);
+pub fn absences(governance: &Governance, only: Option<&SystemId>, gone: &Gone, now: Time) -> Absences {
+    let cast = Cast::without(governance, gone);
     let mut looking = Looking { cast: &cast, asking: Asking::new(&cast, now), answers: BTreeMap::new() };
     let mut found = Absences::default();
     let systems = governance.catalog.systems.values().filter(|system| only.is_none_or(|only| system.id == *only));

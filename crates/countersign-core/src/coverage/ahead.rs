@@ -7,6 +7,7 @@ use countersign_ledger::Time;
 use super::{
     absent::{Absences, Gate, Stands, absences},
     cast::Cast,
+    gone::Gone,
 };
 use crate::{
     calendar::{Calendars, Span, Use},
@@ -40,8 +41,8 @@ fn stretches(
     calendars: &Calendars,
     (from, until): (Time, Time),
     asks_on_call: bool,
-    others: &Others<impl Fn(Time) -> BTreeSet<ActorId>>,
-) -> Vec<(Span, BTreeSet<ActorId>)> {
+    others: &Others<impl Fn(Time) -> Gone>,
+) -> Vec<(Span, Gone)> {
     let rotas = calendars.used_for(Use::OnCall).filter(|_| asks_on_call);
     let spans = calendars.used_for(Use::Absence).chain(rotas).flat_map(|calendar| calendar.between(from, until));
     let mut moments: BTreeSet<Time> = spans.flat_map(|(span, _)| [span.from, span.until]).collect();
@@ -49,10 +50,10 @@ fn stretches(
     moments.retain(|at| from < *at && *at < until);
     let begins: Vec<Time> = std::iter::once(from).chain(moments).collect();
     let ends = begins.iter().copied().skip(1).chain([until]);
-    let mut stretches: Vec<(Span, BTreeSet<ActorId>)> = Vec::new();
+    let mut stretches: Vec<(Span, Gone)> = Vec::new();
     for (from, until) in begins.iter().copied().zip(ends).filter(|(from, until)| from < until) {
-        let by_calendar = calendars.away(from).into_iter().cloned();
-        let away: BTreeSet<ActorId> = by_calendar.chain((others.away)(from)).collect();
+        let mut away = (others.away)(from).and(calendars.away(from).into_iter().cloned());
+        away.settle();
         match stretches.last_mut() {
             Some((span, same)) if *same == away && !asks_on_call => span.until = until,
             Some(_) | None => stretches.push((Span { from, until }, away)),
@@ -61,7 +62,7 @@ fn stretches(
     stretches
 }
 
-/// Who besides is away, and when that changes.
+/// Who besides is away, with all delegations that stand then, and when that changes.
 #[derive(Debug)]
 pub struct Others<F> {
     pub moments: BTreeSet<Time>,
@@ -73,11 +74,11 @@ pub fn ahead(
     governance: &Governance,
     only: Option<&SystemId>,
     (from, until): (Time, Time),
-    others: &Others<impl Fn(Time) -> BTreeSet<ActorId>>,
+    others: &Others<impl Fn(Time) -> Gone>,
 ) -> Ahead {
     // Who is on call is another at each of those times.
     let asks_on_call = Cast::of(governance, &BTreeSet::new()).asks_on_call();
-    let mut known: BTreeMap<(Option<Time>, BTreeSet<ActorId>), Absences> = BTreeMap::new();
+    let mut known: BTreeMap<(Option<Time>, Gone), Absences> = BTreeMap::new();
     let mut ahead = Ahead::default();
     for (span, away) in stretches(&governance.calendars, (from, until), asks_on_call, others) {
         let question = (asks_on_call.then_some(span.from), away.clone());
@@ -91,9 +92,9 @@ pub fn ahead(
             match ahead.windows.iter_mut().find(goes_on) {
                 Some(window) => {
                     window.span.until = span.until;
-                    window.away.retain(|person| away.contains(person));
+                    window.away.retain(|person| away.people.contains(person));
                 }
-                None => ahead.windows.push(Window { span, gate: gate.clone(), away: away.clone() }),
+                None => ahead.windows.push(Window { span, gate: gate.clone(), away: away.people.clone() }),
             }
         }
     }

@@ -7,9 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::ENOUGH;
+use super::{
+    ENOUGH,
+    gone::{Gone, StandIn, taken},
+};
 use crate::{
     catalog::Actor,
+    delegation::DelegatedRole,
     governance::Governance,
     ids::{ActorId, EvidenceKind, GroupId, SystemId, Target},
     requirement::{Choice, Has},
@@ -62,7 +66,13 @@ pub(super) struct Cast<'a> {
     pub has: BTreeSet<&'a Has>,
     /// Whatever they own.
     classes: Vec<Class<'a>>,
+    /// Who has roles of those who are away.
+    stand_ins: &'a BTreeSet<StandIn>,
+    /// Who is a senior only by that.
+    as_seniors: BTreeSet<&'a ActorId>,
 }
+
+static NOBODY: BTreeSet<StandIn> = BTreeSet::new();
 
 impl<'a> Cast<'a> {
     /// For each kind of evidence that rules ask for, a workload whose word counts for this target; none where nobody's does.
@@ -73,11 +83,32 @@ impl<'a> Cast<'a> {
 
     /// Without those who are away.
     pub fn of(governance: &'a Governance, absent: &BTreeSet<ActorId>) -> Self {
+        Self::with(governance, absent, &NOBODY)
+    }
+
+    /// With those who stand in for them.
+    pub fn without(governance: &'a Governance, gone: &'a Gone) -> Self {
+        Self::with(governance, &gone.people, &gone.stand_ins)
+    }
+
+    fn with(governance: &'a Governance, absent: &BTreeSet<ActorId>, stand_ins: &'a BTreeSet<StandIn>) -> Self {
         let there = governance.people_with_keys().filter(|actor| !absent.contains(&actor.id));
         let people: BTreeMap<&ActorId, &Actor> = there.map(|actor| (&actor.id, actor)).collect();
         let rules = &governance.rules;
-        let groups: BTreeMap<&GroupId, BTreeSet<&ActorId>> =
+        let mut groups: BTreeMap<&GroupId, BTreeSet<&ActorId>> =
             rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect();
+        // What was delegated for some targets alone is left out: people are sorted for all of them at once.
+        let everywhere = |one: &StandIn| one.targets.is_empty() && people.contains_key(&one.to);
+        for (group, members) in &mut groups {
+            let role = DelegatedRole::Group((*group).clone());
+            let lent = |one: &StandIn| everywhere(one) && one.role == role && governance.catalog.is_in(&one.of, group);
+            let taken = taken(stand_ins, lent, members);
+            members.extend(taken);
+        }
+        let is_senior = |id: &ActorId| governance.person(id).is_some_and(|person| person.level.is_senior());
+        let seniors = people.values().filter(|person| person.level.is_senior()).map(|person| &person.id).collect();
+        let lent = |one: &StandIn| everywhere(one) && one.role == DelegatedRole::Senior && is_senior(&one.of);
+        let as_seniors = taken(stand_ins, lent, &seniors);
         let text = rules.enforced_cedar();
         let named = match text.contains("Person::") {
             true => people.keys().copied().filter(|id| text.contains(&format!("\"{id}\""))).collect(),
@@ -94,10 +125,12 @@ impl<'a> Cast<'a> {
             has: has(governance),
             classes: Vec::new(),
             people,
+            stand_ins,
+            as_seniors,
         };
         let mut classes: BTreeMap<Sort<'a>, Vec<&'a ActorId>> = BTreeMap::new();
         for (id, actor) in &cast.people {
-            classes.entry(cast.sort(id, actor.level.is_senior(), &Roles::default())).or_default().push(id);
+            classes.entry(cast.sort(id, cast.is_senior(actor), &Roles::default())).or_default().push(id);
         }
         cast.classes = classes.into_iter().map(|(sort, people)| Class { sort, people }).collect();
         cast
@@ -109,6 +142,11 @@ impl<'a> Cast<'a> {
         Sort { senior, owns, on_call, groups: groups.collect(), named: self.named.contains(person).then_some(person) }
     }
 
+    /// Also by the word of a senior who is away.
+    pub fn is_senior(&self, person: &Actor) -> bool {
+        person.level.is_senior() || self.as_seniors.contains(&person.id)
+    }
+
     /// Whether a rule that binds asks who is on call.
     pub fn asks_on_call(&self) -> bool {
         self.text.contains("oncall")
@@ -117,12 +155,19 @@ impl<'a> Cast<'a> {
     /// Who people are to a system, by the rotas at a moment; where none is said, since rotas change by the day, owners stand for
     /// those who are on call.
     pub fn roles(&self, system: &SystemId, at: Option<Time>) -> Roles<'a> {
-        let owners = self.governance.owners(system);
-        let on_call = match at {
+        let mut owners = self.governance.owners(system);
+        let mut on_call = match at {
             _ if !self.asks_on_call() => BTreeSet::new(),
             Some(at) => self.governance.on_call(system, at),
             None => owners.clone(),
         };
+        let of = |role: DelegatedRole, those: &BTreeSet<&ActorId>| {
+            let is = |one: &StandIn| one.role == role && one.is_on(system) && self.people.contains_key(&one.to);
+            taken(self.stand_ins, |one| is(one) && those.contains(&one.of), those)
+        };
+        let (more, called) = (of(DelegatedRole::Owner, &owners), of(DelegatedRole::OnCall, &on_call));
+        owners.extend(more);
+        on_call.extend(called);
         Roles { owners, on_call }
     }
 

@@ -59,7 +59,7 @@ impl<'a> Scene<'a> {
     }
 
     pub fn is_senior(&self, person: &ActorId) -> bool {
-        self.people.get(person).is_some_and(|actor| actor.level.is_senior())
+        self.people.get(person).is_some_and(|actor| self.cast.is_senior(actor))
     }
 
     pub fn owns(&self, person: &ActorId) -> bool {

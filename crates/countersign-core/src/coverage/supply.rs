@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Time};
 
-use super::{asking::Asking, cast::Cast, scene};
+use super::{asking::Asking, cast::Cast, gone::Gone, scene};
 use crate::{
     catalog::{ActorKind, System},
     decision::{Mode, Strength},
@@ -30,14 +30,15 @@ pub fn supply(
     governance: &Governance,
     system: &System,
     environment: &Environment,
-    absent: &BTreeSet<ActorId>,
+    gone: &Gone,
     now: Time,
 ) -> Vec<Supply> {
-    let cast = Cast::of(governance, absent);
+    let cast = Cast::without(governance, gone);
     let there: BTreeSet<ActorId> = cast.people.keys().map(|id| (*id).clone()).collect();
-    let seniors = cast.people.values().filter(|actor| actor.level.is_senior()).map(|actor| actor.id.clone()).collect();
-    let owners = governance.catalog.owners(&system.id);
-    let on_call = cast.roles(&system.id, Some(now)).on_call.into_iter().cloned().collect();
+    let seniors = cast.people.values().filter(|actor| cast.is_senior(actor)).map(|actor| actor.id.clone()).collect();
+    let roles = cast.roles(&system.id, Some(now));
+    let owners = roles.owners;
+    let on_call = roles.on_call.into_iter().cloned().collect();
     let away = BTreeSet::new();
     let Ok(nobody) = "somebody-else".parse::<ActorId>() else { return Vec::new() };
     let mut found: BTreeMap<RuleId, Supply> = BTreeMap::new();

@@ -11,8 +11,9 @@ use crate::{
     change::Change,
     ids::{ActorId, ChangeId},
     refusal::Refusal,
+    snapshot::Snapshot,
     state::{State, TargetRejection},
-    take::day,
+    take::{self, Idle, day},
 };
 
 /// For how long after a rejection it is told of other changes: who edits a file every week is not told for ever.
@@ -34,6 +35,7 @@ impl Explanation {
             .chain(&self.steps)
             .chain(&self.glass)
             .chain(&self.beside)
+            .chain(&self.idle)
     }
 }
 
@@ -84,6 +86,17 @@ pub(super) fn glass_is_over(change: &Change, now: Time) -> Option<String> {
         last.expires_at,
         change.id.short()
     ))
+}
+
+/// What somebody delegated and is not there: else nobody who looks at it knows why the role is missing.
+pub(super) fn idle(state: &State, change: &Change, snapshot: &Snapshot, now: Time) -> Result<Vec<String>, Refusal> {
+    if !change.status.is_open() {
+        return Ok(Vec::new());
+    }
+    let line = |Idle { by, of, role, why }: Idle| {
+        format!("{of} delegated {role} to {by}, and {by}'s approval does not count by that: {why}")
+    };
+    Ok(take::idle(state, change, snapshot, now)?.into_iter().map(line).collect())
 }
 
 /// A line for each.

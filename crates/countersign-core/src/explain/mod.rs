@@ -35,7 +35,7 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    beside::{beside, glass_is_over},
+    beside::{beside, glass_is_over, idle},
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
     words::{how_to_disclose, way_in_words},
@@ -102,6 +102,9 @@ pub struct Explanation {
     /// Who has rejected another change of the same places lately, which holds nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<String>,
+    /// Roles of others that an approval does not count by, though they were delegated, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -205,6 +208,7 @@ impl Explained {
         explanation.rollback = rolls_back(&decision, state, change, now)?;
         explanation.glass = glass_is_over(change, now);
         explanation.beside = beside(state, change)?;
+        explanation.idle = idle(state, change, &snapshot, now)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -223,6 +227,7 @@ pub fn explain(
     explanation.rollback = rolls_back(decision, state, change, now)?;
     explanation.glass = glass_is_over(change, now);
     explanation.beside = beside(state, change)?;
+    explanation.idle = idle(state, change, &snapshot, now)?;
     Ok(explanation)
 }
 
@@ -382,6 +387,7 @@ impl<'a> Scene<'a> {
             steps: self.steps(decision),
             glass: None,
             beside: Vec::new(),
+            idle: Vec::new(),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 17\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 18\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {

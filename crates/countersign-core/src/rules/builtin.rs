@@ -80,7 +80,7 @@ pub fn words(id: &str) -> Option<Words> {
         ),
         FROZEN => (
             "that no freeze holds, or that it may pass".to_owned(),
-            "While it is frozen, only what cannot wait goes; the calendar says what that is.",
+            "While it is frozen, only what cannot wait goes; the freeze says what that is.",
         ),
         SCHEDULED => (
             "that it lands in the window that was signed for it".to_owned(),

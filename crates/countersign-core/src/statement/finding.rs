@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use countersign_ledger::{Digest, Fingerprint, StreamId, Time};
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Seen, gate_stream, person_stream, target_stream};
+use super::{Holder, Seen, gate_stream, governance_stream, person_stream, target_stream};
 use crate::{
-    ids::{ActorId, ChangeId, FindingId, GateId, Oid, RuleId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, GroupId, Oid, RuleId, Target},
     refusal::Refusal,
 };
+
+/// How many weeks are looked at for how approvals are shared, the one that has begun among them: about 90 days.
+pub const APPROVING_WEEKS: i64 = 13;
 
 /// Something that a named somebody must answer by a stated time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,8 @@ pub enum Matter {
         restores: ChangeId,
         targets: BTreeSet<Target>,
     },
+    /// Two people approve each other: each of them over half of what the other had a hand in.
+    ApprovesEachOther { first: Side, second: Side, targets: BTreeSet<Target> },
     /// A protected branch stands where no permit put it: the gate was gone round.
     BranchMoved {
         branch: String,
@@ -65,6 +70,23 @@ pub enum Matter {
         /// Absent where the branch is gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Oid>,
+    },
+    /// Nothing was fetched any more of a calendar that is subscribed to: what was heard last holds.
+    CalendarStale {
+        calendar: String,
+        /// When it was heard last; absent where nothing was ever fetched from its address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<Time>,
+    },
+    /// One person gave over a third of the approvals by which something landed on a group's targets.
+    CarriesAThird {
+        by: ActorId,
+        given: u32,
+        /// Of so many.
+        of: u32,
+        targets: BTreeSet<Target>,
+        /// Who owns them.
+        unit: GroupId,
     },
     /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
     GlassBroken {
@@ -79,6 +101,13 @@ pub enum Matter {
     },
     /// Nobody has drilled for a target for too long, where somebody had begun to.
     DrillOverdue { target: Target },
+    /// The recovery quorum gave people new keys, and somebody who did not sign that looks at it afterwards.
+    KeysRecovered {
+        by: BTreeSet<ActorId>,
+        of: BTreeSet<ActorId>,
+        /// Payload digest of the recovery.
+        recovery: Digest,
+    },
     /// A gate landed in an outage what the log would have refused: over a stop that it could not know, or what some rules, which it
     /// knew, were not met for.
     LandedAlone {
@@ -113,14 +142,28 @@ pub enum Matter {
     },
 }
 
+/// How much of what another had a hand in somebody approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    pub approved: u32,
+    pub by: ActorId,
+    /// Of so many changes that the other had a hand in.
+    pub of: u32,
+}
+
 impl Matter {
     /// As it is spelled in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::AfterReview { .. } => "after-review",
+            Self::ApprovesEachOther { .. } => "approves-each-other",
             Self::BranchMoved { .. } => "branch-moved",
+            Self::CalendarStale { .. } => "calendar-stale",
+            Self::CarriesAThird { .. } => "carries-a-third",
             Self::GlassBroken { .. } => "glass-broken",
             Self::DrillOverdue { .. } => "drill-overdue",
+            Self::KeysRecovered { .. } => "keys-recovered",
             Self::LandedAlone { .. } => "landed-alone",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
@@ -136,6 +179,14 @@ impl Matter {
             Self::AfterReview { change, .. } | Self::LandedAlone { change, .. } => {
                 format!("{} {change}", self.kind())
             }
+            Self::ApprovesEachOther { first, second, targets: _ } => {
+                format!("{} {} {}", self.kind(), first.by, second.by)
+            }
+            Self::CalendarStale { calendar, heard } => {
+                let heard = heard.map_or_else(|| "never".to_owned(), |heard| heard.to_string());
+                format!("{} {calendar} {heard}", self.kind())
+            }
+            Self::CarriesAThird { by, unit, .. } => format!("{} {by} {unit}", self.kind()),
             // Each time that it is broken somebody looks.
             Self::GlassBroken { glass, .. } => format!("{} {glass}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
@@ -144,6 +195,7 @@ impl Matter {
             }
             Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
             Self::DrillOverdue { target } => format!("{} {target}", self.kind()),
+            Self::KeysRecovered { recovery, .. } => format!("{} {recovery}", self.kind()),
             Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
             Self::RuleSwitched { off, on, rule, target, changes: _ } => {
                 format!("{} {rule} {target} {off} {on}", self.kind())
@@ -155,9 +207,12 @@ impl Matter {
     /// What it counts towards, where so many are open at most.
     pub fn share(&self) -> Share {
         match self {
-            Self::AfterReview { .. } | Self::GlassBroken { .. } => Share::Always,
+            Self::AfterReview { .. } | Self::GlassBroken { .. } | Self::KeysRecovered { .. } => Share::Always,
             Self::LandedAlone { gate, .. } => Share::Gate(gate.clone()),
-            Self::BranchMoved { .. }
+            Self::ApprovesEachOther { .. }
+            | Self::BranchMoved { .. }
+            | Self::CalendarStale { .. }
+            | Self::CarriesAThird { .. }
             | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
             | Self::NobodyCan { .. }
@@ -176,7 +231,11 @@ impl Matter {
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
                 Concerned::Target(target)
             }
-            Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+            Self::ApprovesEachOther { first: Side { by, .. }, .. }
+            | Self::CarriesAThird { by, .. }
+            | Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+            Self::CalendarStale { .. } => Concerned::Governance,
+            Self::KeysRecovered { of, .. } => Concerned::People(of),
         }
     }
 
@@ -197,6 +256,12 @@ impl Matter {
                 vec![target_stream(target)?]
             }
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
+            Self::CalendarStale { .. } => vec![governance_stream()?],
+            Self::KeysRecovered { of, .. } => of.iter().map(person_stream).collect::<Result<_, _>>()?,
+            Self::ApprovesEachOther { .. } | Self::CarriesAThird { .. } => {
+                let people = self.actors().into_iter().map(person_stream);
+                people.chain(self.targets().into_iter().map(target_stream)).collect::<Result<_, _>>()?
+            }
         })
     }
 
@@ -206,9 +271,13 @@ impl Matter {
             Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } | Self::LandedAlone { change, .. } => {
                 Some(change)
             }
-            Self::DrillOverdue { .. }
+            Self::ApprovesEachOther { .. }
             | Self::BranchMoved { .. }
+            | Self::CalendarStale { .. }
+            | Self::CarriesAThird { .. }
+            | Self::DrillOverdue { .. }
             | Self::GateMode { .. }
+            | Self::KeysRecovered { .. }
             | Self::NobodyCan { .. }
             | Self::RuleSwitched { .. }
             | Self::RevocationUnconfirmed { .. } => None,
@@ -219,23 +288,30 @@ impl Matter {
     pub fn targets(&self) -> BTreeSet<&Target> {
         match self {
             Self::AfterReview { targets, .. }
+            | Self::ApprovesEachOther { targets, .. }
             | Self::GlassBroken { targets, .. }
             | Self::BranchMoved { targets, .. }
+            | Self::CarriesAThird { targets, .. }
             | Self::LandedAlone { targets, .. }
             | Self::GateMode { targets, .. } => targets.iter().collect(),
             Self::DrillOverdue { target } | Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => {
                 BTreeSet::from([target])
             }
-            Self::RevocationUnconfirmed { .. } => BTreeSet::new(),
+            Self::CalendarStale { .. } | Self::KeysRecovered { .. } | Self::RevocationUnconfirmed { .. } => {
+                BTreeSet::new()
+            }
         }
     }
 
     /// Those whose own act it is: they do not answer for it themselves.
     pub fn actors(&self) -> BTreeSet<&ActorId> {
         match self {
-            Self::AfterReview { by, .. } => BTreeSet::from([by]),
+            Self::AfterReview { by, .. } | Self::CarriesAThird { by, .. } => BTreeSet::from([by]),
+            Self::ApprovesEachOther { first, second, .. } => BTreeSet::from([&first.by, &second.by]),
             Self::GlassBroken { by, .. } => by.iter().collect(),
+            Self::KeysRecovered { by, of, recovery: _ } => by.union(of).collect(),
             Self::LandedAlone { .. }
+            | Self::CalendarStale { .. }
             | Self::DrillOverdue { .. }
             | Self::BranchMoved { .. }
             | Self::GateMode { .. }
@@ -264,6 +340,14 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
+            Self::ApprovesEachOther { targets, .. } | Self::CarriesAThird { targets, .. } => {
+                let people = self.actors().into_iter().map(|person| format!("person/{person}"));
+                people.chain(targets.iter().map(|target| format!("target/{target}"))).collect()
+            }
+            Self::KeysRecovered { by, of, recovery: _ } => {
+                by.union(of).map(|person| format!("person/{person}")).collect()
+            }
+            Self::CalendarStale { .. } => vec![format!("target/{}", Target::governance())],
             Self::DrillOverdue { target } => vec![format!("target/{target}")],
             Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
                 vec![format!("rule/{rule}"), format!("target/{target}")]
@@ -288,6 +372,38 @@ impl Matter {
                     "{by} rolled {targets} back to {restores} by {change} alone, and somebody else looks at it afterwards"
                 )
             }
+            Self::ApprovesEachOther { first, second, targets } => format!(
+                "in {APPROVING_WEEKS} weeks {} approved {} of {} changes on {} that {} had a hand in, and {} {} of {} the other way round",
+                first.by,
+                first.approved,
+                first.of,
+                joined(targets),
+                second.by,
+                second.by,
+                second.approved,
+                second.of
+            ),
+            Self::CalendarStale { calendar, heard: Some(heard) } => {
+                format!(
+                    "calendar {calendar} was fetched from its address for the last time at {heard}, and what was heard then holds"
+                )
+            }
+            Self::CalendarStale { calendar, heard: None } => {
+                format!(
+                    "nothing was ever fetched for calendar {calendar} from its address, so that it takes nothing away"
+                )
+            }
+            Self::CarriesAThird { by, given, of, targets, unit } => format!(
+                "in {APPROVING_WEEKS} weeks {by} gave {given} of {of} approvals by which something landed on {}, which {unit} owns",
+                joined(targets)
+            ),
+            Self::KeysRecovered { by, of, recovery: _ } => {
+                format!(
+                    "{} recovered the log and gave {} a new key, and somebody else looks at it afterwards",
+                    all(by),
+                    all(of)
+                )
+            }
             Self::BranchMoved { branch, from, gate, to, .. } => {
                 let to = to.as_ref().map_or("nowhere", Oid::short);
                 let from = from.short();
@@ -295,13 +411,10 @@ impl Matter {
             }
             Self::GlassBroken { by, change, glass: _, over, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-                let joined = |people: &BTreeSet<ActorId>| -> String {
-                    people.iter().map(|person| person.as_str()).collect::<Vec<_>>().join(" and ")
-                };
-                let (by, targets, change) = (joined(by), targets.join(", "), change.short());
+                let (by, targets, change) = (all(by), targets.join(", "), change.short());
                 let over = match over.is_empty() {
                     true => String::new(),
-                    false => format!(", over the rejection of {}", joined(over)),
+                    false => format!(", over the rejection of {}", all(over)),
                 };
                 format!(
                     "{by} broke the glass for {change} on {targets}{over}, and somebody else looks at it afterwards"
@@ -344,11 +457,23 @@ impl Matter {
     }
 }
 
+fn all(people: &BTreeSet<ActorId>) -> String {
+    people.iter().map(ActorId::as_str).collect::<Vec<_>>().join(" and ")
+}
+
+fn joined(targets: &BTreeSet<Target>) -> String {
+    targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Whom or what a finding is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concerned<'a> {
     Gate(&'a GateId),
+    /// What governs remembers it by itself.
+    Governance,
     Person(&'a ActorId),
+    /// The first of them stands for all.
+    People(&'a BTreeSet<ActorId>),
     Target(&'a Target),
     /// The first of them stands for all.
     Targets(&'a BTreeSet<Target>),

@@ -37,7 +37,7 @@ pub use self::{
     bodies::*,
     drill::Drill,
     evidence::Evidence,
-    finding::{Concerned, Finding, FindingAnswer, Matter, Share},
+    finding::{APPROVING_WEEKS, Concerned, Finding, FindingAnswer, Matter, Share, Side},
     freeze::{Freeze, FreezeLift},
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},

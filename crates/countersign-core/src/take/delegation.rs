@@ -16,7 +16,7 @@ use crate::{
     ids::{ActorId, Target},
     newcomers,
     refusal::Refusal,
-    snapshot::DelegatedView,
+    snapshot::{ApprovalView, DelegatedView, Snapshot},
     state::State,
 };
 
@@ -87,4 +87,112 @@ fn view(state: &State, change: &Change, known: &DelegationRecord, now: Time) -> 
     let targets: BTreeSet<_> = change.targets.iter().filter(has).cloned().collect();
     let (statement, of, role, until) = (*statement, of.clone(), role.clone(), *until);
     (!targets.is_empty()).then_some(DelegatedView { of, role, statement, targets, until })
+}
+
+/// A role of somebody else that an approval does not count by, though it was delegated to who gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    pub by: ActorId,
+    pub of: ActorId,
+    pub role: DelegatedRole,
+    pub why: String,
+}
+
+/// Of the approvals that count; where the delegator's own counts, nothing is missing.
+pub(crate) fn idle(state: &State, change: &Change, snapshot: &Snapshot, now: Time) -> Result<Vec<Idle>, Refusal> {
+    let carried = snapshot.carried.iter().flat_map(|carried| &carried.approvals);
+    let counting: Vec<&ApprovalView> = snapshot.approvals.iter().chain(carried).collect();
+    if change.targets.iter().any(|target| target.is_governance()) {
+        return Ok(Vec::new());
+    }
+    let contributors = super::contributors(&state.governance, change);
+    let mut found: Vec<Idle> = Vec::new();
+    for approval in &change.approvals {
+        let used: Vec<_> =
+            counting.iter().filter(|view| view.by == approval.by).flat_map(|view| &view.delegated).collect();
+        let counts = counting.iter().any(|view| view.by == approval.by);
+        let of_it = Some(approval.revision) == change.current_ref() || change.may_carry(approval);
+        let record = state.person(&approval.by)?.filter(|_| counts && of_it);
+        for known in
+            record.into_iter().flat_map(|record| approval.delegated.keys().filter_map(|one| record.delegation(one)))
+        {
+            let is_there = used.iter().any(|view| view.statement == known.statement)
+                || counting.iter().any(|view| view.by == known.of)
+                || found.iter().any(|one| (&one.by, &one.of, &one.role) == (&approval.by, &known.of, &known.role));
+            if !is_there && let Some(why) = why_idle(state, change, &contributors, known, now)? {
+                let (by, of, role) = (approval.by.clone(), known.of.clone(), known.role.clone());
+                found.push(Idle { by, of, role, why });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Why a delegation counts for nothing here; `None` where no rule asks for its role.
+fn why_idle(
+    state: &State,
+    change: &Change,
+    contributors: &Contributors,
+    known: &DelegationRecord,
+    now: Time,
+) -> Result<Option<String>, Refusal> {
+    let (of, governance) = (&known.of, &*state.governance);
+    if known.is_over(now) {
+        return Ok(Some(format!("it was over at {}", known.until)));
+    }
+    if known.epoch != governance.record.header_epoch() {
+        return Ok(Some("it is from before the log was restored".to_owned()));
+    }
+    if person(state, of, &known.key, now)?.is_none() {
+        return Ok(Some(format!("the key that {of} delegated it with holds no more")));
+    }
+    if contributors.all.contains(of) {
+        return Ok(Some(format!("{of} had a hand in the change")));
+    }
+    if is_partial(state, change, contributors, of, now)? {
+        return Ok(Some(format!("{of} has another part in it, and no say")));
+    }
+    if let Some(spoke) = how_spoken(state, change, of, now)? {
+        return Ok(Some(spoke));
+    }
+    if !counts(state, change, contributors, known, now)? {
+        return Ok(Some(format!("{of} and somebody else who had a part in it came into the home together lately")));
+    }
+    match known.role == DelegatedRole::OnCall && !governance.rules.ask_about("oncall") {
+        true => Ok(None),
+        false => Ok(Some(format!("{of} does not have that role for these targets"))),
+    }
+}
+
+/// By what the delegator has spoken about the change themselves, and why that does not count, where it is an approval.
+fn how_spoken(state: &State, change: &Change, of: &ActorId, now: Time) -> Result<Option<String>, Refusal> {
+    if !has_spoken(change).contains(of) {
+        return Ok(None);
+    }
+    let current = change.current_ref();
+    let mut theirs = change.approvals.iter().filter(|approval| approval.by == *of);
+    let last = theirs.rfind(|approval| Some(approval.revision) == current || change.may_carry(approval));
+    let Some(approval) = last else {
+        let rejected = change.rejections.iter().any(|rejection| !rejection.lifted && rejection.by == *of);
+        let did = if rejected { "rejected it" } else { "waived a rule of it" };
+        return Ok(Some(format!("{of} {did}, and nobody's word is there twice")));
+    };
+    let why = if person(state, of, &approval.key, now)?.is_none() {
+        "the key of it holds no more"
+    } else if approval.epoch != state.governance.record.header_epoch() {
+        "it is from before the log was restored"
+    } else if !change.is_still_within(approval.within.as_ref()) {
+        "it was given for another time"
+    } else if !change.has_lived_since(approval.at) {
+        "the change has expired since"
+    } else if !state.governance.catalog.settings.counts(approval.seen) {
+        "it was given without the content at hand"
+    } else {
+        "they are a newcomer beside somebody who had a part in it, or enrolled one"
+    };
+    let short = change.id.short();
+    Ok(Some(format!(
+        "{of} approved it too, which does not count ({why}), and nobody's word is there twice; {of} can take that back: \
+         countersign take-back {short}"
+    )))
 }

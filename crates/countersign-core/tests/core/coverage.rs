@@ -10,6 +10,7 @@ use countersign_core::{
     catalog::{ActorKind, Catalog, Tier},
     coverage::{
         absent::{Absences, Among, Closing, EXACT, Gate, Stands, absences},
+        gone::{Gone, StandIn},
         supply::supply,
     },
     decision::Outcome,
@@ -164,7 +165,7 @@ fn sets(of: &[Among]) -> BTreeSet<People> {
 
 fn check(governance: &Governance) -> Result<(), TestCaseError> {
     let everybody = governance.catalog.people();
-    let Absences { gates, unasked } = absences(governance, None, &People::new(), START);
+    let Absences { gates, unasked } = absences(governance, None, &Gone::default(), START);
     prop_assert_eq!(unasked, 0);
     for target in ["shop/production", "search/production"] {
         let target: Target = target.parse().unwrap();
@@ -218,7 +219,24 @@ proptest! {
 
 /// A line for each target: how it stands, and whose absence closes it.
 fn told(governance: &Governance, absent: &[&str]) -> String {
-    let absent = absent.iter().map(|name| id(name)).collect();
+    told_of(governance, &without(absent, &[]))
+}
+
+/// These are away, and to these somebody delegated a role of theirs.
+fn without(absent: &[&str], lent: &[(&str, &str, &str)]) -> Gone {
+    let stand_in = |(of, role, to): &(&str, &str, &str)| StandIn {
+        of: id(of),
+        role: role.parse().unwrap(),
+        targets: [].into(),
+        to: id(to),
+    };
+    let stand_ins = lent.iter().map(stand_in).collect();
+    let mut gone = Gone { people: absent.iter().map(|name| id(name)).collect(), stand_ins };
+    gone.settle();
+    gone
+}
+
+fn told_of(governance: &Governance, gone: &Gone) -> String {
     let line = |gate: &Gate| {
         let among = |among: &Among| {
             format!("{} of {}", among.count, Vec::from_iter(among.people.iter().map(ActorId::as_str)).join(" "))
@@ -237,7 +255,7 @@ fn told(governance: &Governance, absent: &[&str]) -> String {
         };
         format!("{} {stands}; {:?}; {}", gate.target, gate.away, closings.join(" | "))
     };
-    absences(governance, None, &absent, START).gates.iter().map(line).collect::<Vec<_>>().join("\n")
+    absences(governance, None, gone, START).gates.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -263,6 +281,33 @@ fn the_absence_of_one_who_alone_can_is_found() {
 }
 
 #[test]
+fn who_stands_in_for_somebody_who_is_away_could_let_it_through() {
+    let world = World::new();
+    let governance = &world.state.governance;
+    let lent = [("grace", "senior", "linus"), ("grace", "owner", "linus")];
+    // With both seniors away, one of them lent her roles.
+    assert_snapshot!(told_of(governance, &without(&["grace", "barbara"], &lent)), @"
+    checkout/production open; (1, 1); 1 of linus | 1 of ada | 1 of mallory
+    search/production open; (2, 2); 1 of mallory and 1 of linus | 1 of ada and 1 of linus | 1 of ada and 1 of mallory
+    ");
+    // Who is there has the role, and a role is there once.
+    assert_eq!(told_of(governance, &without(&["barbara"], &lent)), told(governance, &["barbara"]));
+    // Nor does somebody pass it on who is away, or who has it not.
+    let two = [("grace", "senior", "linus"), ("linus", "senior", "mallory"), ("ada", "senior", "mallory")];
+    assert_eq!(told_of(governance, &without(&["grace", "linus"], &two)), told(governance, &["grace", "linus"]));
+    let system = &governance.catalog.systems[&"checkout".parse().unwrap()];
+    let seniors = |gone: &Gone| {
+        let supplies = supply(governance, system, &"production".parse().unwrap(), gone, START);
+        let rule = supplies.into_iter().find(|one| one.rule.as_str() == "tier-1-senior").unwrap();
+        rule.asks[0].who.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    // Two to whom the same role was lent are one.
+    let twice = [("grace", "senior", "linus"), ("grace", "senior", "mallory"), ("grace", "senior", "barbara")];
+    assert_eq!(seniors(&without(&["grace"], &twice)), "barbara linus");
+    assert_eq!(seniors(&without(&["grace", "linus"], &twice)), "barbara mallory");
+}
+
+#[test]
 fn of_a_large_class_as_many_as_make_a_difference_are_counted() {
     let one = Person { senior: false, red: true, blue: false };
     let people = vec![one; 7];
@@ -281,7 +326,7 @@ fn who_could_supply_each_thing_is_named() {
     let system = &governance.catalog.systems[&"checkout".parse().unwrap()];
     assert_eq!(system.tier, Tier::HIGHEST);
     let said = |absent: &[&str]| {
-        let absent = absent.iter().map(|name| id(name)).collect();
+        let absent = Gone { people: absent.iter().map(|name| id(name)).collect(), ..Gone::default() };
         let way = |way: &Obligation| {
             let who: Vec<&str> = way.who.iter().map(ActorId::as_str).collect();
             format!("{}: {}", way.missing, who.join(" "))

@@ -26,7 +26,6 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
-    change::ChangeStatus,
     governance::{GovernanceRecord, Signer},
     ids::{ActorId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
@@ -46,6 +45,7 @@ pub use self::{connections::Patience, requests::Hosts};
 use crate::{
     engine::{ChangeFilter, Engine, FindingFilter, PAGE},
     unix,
+    view::ShownState,
     wire::{
         ChangePage, ChangeView, Entries, Familiar, FindingPage, GovernanceInfo, LogInfo, Material, Proof, Published,
         Receipt, Revocation, Standings, Submit, TargetLanded, Wanted,
@@ -292,7 +292,7 @@ struct Filter {
     repository: Option<RepositoryId>,
     /// … whose present revision has this head.
     head: Option<Oid>,
-    state: Option<ChangeStatus>,
+    state: Option<ShownState>,
     /// Those about which something can still be said.
     #[serde(default)]
     open: bool,

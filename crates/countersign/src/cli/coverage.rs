@@ -10,6 +10,7 @@ use countersign_core::{
         absent::{Absences, Among, Closing, Gate, Stands, absences},
         ahead::{Ahead, Others, Window, ahead},
         coverage,
+        gone::{Gone, StandIn},
         supply::{Supply, supply},
     },
     decision::Mode,
@@ -69,22 +70,29 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let system = args.system.as_ref().map(|id| known_system(governance, id)).transpose()?;
     args.without.iter().try_for_each(|person| known_person(governance, "--without", person))?;
     let presence = state.presence(at);
-    let others =
-        |at: Time| state.presence(at).absent().into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
+    let others = |at: Time| {
+        let presence = state.presence(at);
+        Gone::of(presence.absent(), &presence.delegations).and(args.without.iter().cloned())
+    };
     let by_calendar = governance.calendars.away(at).into_iter().filter(|id| governance.person(id).is_some()).cloned();
-    let absent: BTreeSet<ActorId> = by_calendar.chain(others(at)).collect();
+    let mut gone = others(at).and(by_calendar);
+    gone.settle();
+    let absent = &gone.people;
     let until = weeks_after(at, args.weeks);
     let said = state.people().flat_map(|(_, record)| &record.away);
-    let moments = said.flat_map(|one| [one.from, one.until]).collect();
+    let lent = state.people().flat_map(|(_, record)| &record.received);
+    let lent = lent.flat_map(|one| [one.from, one.until]);
+    let moments = said.flat_map(|one| [one.from, one.until]).chain(lent).collect();
     let coming = ahead(governance, args.system.as_ref(), (at, until), &Others { moments, away: others });
-    let found = absences(governance, args.system.as_ref(), &absent, at);
+    let found = absences(governance, args.system.as_ref(), &gone, at);
     let whole = (system.is_none() && args.without.is_empty()).then(|| coverage(governance, at));
     let supplied: Vec<(Target, Vec<Supply>)> =
-        system.iter().flat_map(|system| supplies(governance, system, &absent, at)).collect();
+        system.iter().flat_map(|system| supplies(governance, system, &gone, at)).collect();
     match global.format {
         Format::Json => output::json(&json!({
             "at": rfc3339(at),
             "absent": absent,
+            "stand_ins": gone.stand_ins.iter().map(stand_in_json).collect::<Vec<_>>(),
             "coverage": whole.as_ref().map(to_json),
             "gates": found.gates.iter().map(gate_json).collect::<Vec<_>>(),
             "unasked": found.unasked,
@@ -94,7 +102,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }))?,
         Format::Text => {
             whole.iter().for_each(print);
-            tell_absences(&found, &absent, &presence.disabled);
+            tell_absences(&found, &gone, &presence.disabled);
             tell_ahead(&coming, at, until);
             supplied.iter().for_each(tell_supply);
         }
@@ -129,21 +137,17 @@ fn meant(error: CliError, name: Option<&str>) -> CliError {
     }
 }
 
-fn supplies(
-    governance: &Governance,
-    system: &System,
-    absent: &BTreeSet<ActorId>,
-    at: Time,
-) -> Vec<(Target, Vec<Supply>)> {
+fn supplies(governance: &Governance, system: &System, gone: &Gone, at: Time) -> Vec<(Target, Vec<Supply>)> {
     let environments = &governance.catalog.settings.production;
     let of = |environment| Target { system: system.id.clone(), environment };
     let each = environments
         .iter()
-        .map(|environment| (of(environment.clone()), supply(governance, system, environment, absent, at)));
+        .map(|environment| (of(environment.clone()), supply(governance, system, environment, gone, at)));
     each.collect()
 }
 
-fn tell_absences(found: &Absences, absent: &BTreeSet<ActorId>, disabled: &BTreeSet<ActorId>) {
+fn tell_absences(found: &Absences, gone: &Gone, disabled: &BTreeSet<ActorId>) {
+    let absent = &gone.people;
     output::heading("Absences: without whom would a gate be closed?");
     let named = absent.iter().map(|person| match disabled.contains(person) {
         true => format!("{person} (no key that holds)"),
@@ -151,6 +155,10 @@ fn tell_absences(found: &Absences, absent: &BTreeSet<ActorId>, disabled: &BTreeS
     });
     if !absent.is_empty() {
         anstream::println!("  away: {}", list(named));
+    }
+    for StandIn { of, role, targets, to } in &gone.stand_ins {
+        let where_ = if targets.is_empty() { String::new() } else { format!(" on {}", list(targets)) };
+        anstream::println!("  {to} stands in as {} for {of}{where_}", role.words());
     }
     // What is closed first, then what hangs on the fewest; targets of which the same is so are one line.
     let mut grouped: BTreeMap<(usize, String), Vec<&Target>> = BTreeMap::new();
@@ -217,6 +225,11 @@ fn tell_ahead(ahead: &Ahead, at: Time, until: Time) {
     if ahead.cut.is_some() {
         anstream::println!("  {}", warn("looked no further: too many come and go"));
     }
+}
+
+fn stand_in_json(one: &StandIn) -> Value {
+    let StandIn { of, role, targets, to } = one;
+    json!({"of": of, "role": role, "targets": targets, "to": to})
 }
 
 fn window_json(window: &Window) -> Value {

@@ -190,7 +190,7 @@ fn reach(governance: &Governance, scope: &Scope) -> String {
     let some: Vec<&str> = names.iter().take(8).copied().collect();
     let more = names.len().saturating_sub(some.len());
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("it reaches {} systems: {}{more}", names.len(), some.join(", "))
+    format!("it reaches {}: {}{more}", output::count(names.len(), "system"), some.join(", "))
 }
 
 /// Changes to what it freezes that have a permit, or are being applied.

@@ -28,8 +28,8 @@ pub struct Args {
     /// Those that something is missing of which this person, or `me`, could supply.
     #[arg(long, value_name = "PERSON")]
     waiting_on: Option<String>,
-    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn; or open: neither applied nor
-    /// withdrawn.
+    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn, expired; or open: neither
+    /// applied nor withdrawn.
     #[arg(long)]
     state: Option<String>,
     /// Those of this system.
@@ -56,7 +56,8 @@ pub struct Args {
 }
 
 const OPEN: &str = "open";
-const STATES: [&str; 8] = [OPEN, "proposed", "permitted", "applying", "applied", "failed", "rejected", "withdrawn"];
+const STATES: [&str; 9] =
+    [OPEN, "proposed", "permitted", "applying", "applied", "failed", "rejected", "withdrawn", "expired"];
 
 impl Args {
     /// What the server is asked for.

@@ -149,6 +149,7 @@ fn finish(
             Format::Json => output::json(&json!({"recovered": true, "leaf": receipt.index, "signed_by": by}))?,
             Format::Text => {
                 anstream::println!("{} by {} (leaf {})", good("recovered"), list(by), receipt.index);
+                anstream::println!("  somebody who did not sign it is asked to look at it within 72 hours");
                 heading("Next");
                 anstream::println!(
                     "  say so in the catalog, and add whom the home lacks: countersign amend HOME --why …"

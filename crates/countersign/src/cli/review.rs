@@ -85,7 +85,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     });
     let verdict = may_approve(&reading, &view, me, &looked);
     let lifts = rejects(&view, me);
-    let commands = commands(&view, args, &looked, lifts);
+    let own = me.is_some_and(|me| view.contributors.contains(me));
+    let commands = if own { own_commands(&view) } else { commands(&view, args, &looked, lifts) };
     let meaning = Meaning::of_change(log, &reading)?.map(|meaning| meaning.lines()).unwrap_or_default();
     let asks = global.format == Format::Text && can_answer();
     match (global.format, reader) {
@@ -108,7 +109,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         (Format::Text, reader) => {
             pager::page(&page(&reading, &view, &meaning, &looked, since.as_ref()));
             if !show::is_over(&view) {
-                anstream::println!("\nnothing was signed; to sign it:");
+                let what = if own { "what you can do" } else { "to sign it" };
+                anstream::println!("\nnothing was signed; {what}:");
                 let cannot = reader.cannot_sign().map(|error| error.message.clone()).or(verdict.err());
                 if let Some(why) = cannot {
                     anstream::println!("  ({})", printable(&why));
@@ -287,6 +289,16 @@ fn can_answer() -> bool {
 /// Whether their own rejection of it stands.
 fn rejects(view: &ChangeView, me: Option<&ActorId>) -> bool {
     view.rejections.iter().any(|rejection| Some(&rejection.by) == me && !rejection.lifted)
+}
+
+/// What whoever had a hand in it can do about it.
+fn own_commands(view: &ChangeView) -> Vec<String> {
+    let id = view.id.short();
+    ["revise", "disclose", "withdraw"]
+        .map(|what| format!("countersign {what} {id} --help"))
+        .into_iter()
+        .chain([format!("countersign comment {id} TEXT")])
+        .collect()
 }
 
 fn commands(view: &ChangeView, args: &Args, looked: &Looked, lifts: bool) -> Vec<String> {

@@ -157,18 +157,12 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     }
     loop {
         let raised = tokio::select! {
-            _ = due.tick() => match engine.raise_unconfirmed().await {
-                Ok(unconfirmed) => engine.raise_overdue_drills().await.map(|overdue| overdue + unconfirmed),
-                Err(error) => Err(error),
-            },
+            _ = due.tick() => by_the_clock(&engine).await,
             () = engine.governance_moved() => {
                 if let Err(error) = settle(&engine, &home).await {
                     tracing::warn!(%error, "which keys are in force could not be written down; they are when the server starts next");
                 }
-                match engine.raise_switched().await {
-                    Ok(switched) => engine.raise_unable().await.map(|unable| unable + switched),
-                    Err(error) => Err(error),
-                }
+                what_governs_moved(&engine).await
             }
         };
         match raised {
@@ -177,6 +171,22 @@ async fn look_around(engine: Arc<Engine>, home: PathBuf) {
             Err(error) => tracing::warn!(%error, "what somebody has to answer could not be looked for"),
         }
     }
+}
+
+/// What there is to find though nobody says anything.
+async fn by_the_clock(engine: &Engine) -> Result<usize, EngineError> {
+    let unconfirmed = engine.raise_unconfirmed().await?;
+    let overdue = engine.raise_overdue_drills().await?;
+    // Whoever was stopped in between asks again.
+    let recovered = engine.raise_recovered().await?;
+    Ok(unconfirmed + overdue + recovered + engine.raise_shares().await?)
+}
+
+/// What there is to find where somebody changed what governs, or whose keys hold.
+async fn what_governs_moved(engine: &Engine) -> Result<usize, EngineError> {
+    let recovered = engine.raise_recovered().await?;
+    let switched = engine.raise_switched().await?;
+    Ok(recovered + switched + engine.raise_unable().await?)
 }
 
 /// Other keys may have come in the place of the server's.

@@ -8,7 +8,7 @@ use countersign_core::{
 };
 use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
 
-use super::{Findings, ledger, machine::chmod};
+use super::{Findings, calendars, ledger, machine::chmod};
 use crate::{
     copies::ledger_of,
     follower::source::Source,
@@ -35,13 +35,13 @@ pub fn look(path: &Path, quick: bool, threads: usize, now: Time) -> Vec<Findings
     }
     keys(&mut found, &home);
     modes(&mut found, &home);
-    edited(&mut found, &home);
+    edited(&mut found, &home, quick);
     let ledger = ledger(&home, quick, threads, now);
     vec![found, ledger]
 }
 
 /// What the next `amend` would publish.
-fn edited(found: &mut Findings, home: &Home) {
+fn edited(found: &mut Findings, home: &Home, quick: bool) {
     let check = "catalog-and-rules";
     let files = match home.folder().edited(|_| random::nonce()) {
         Ok(files) => files,
@@ -53,6 +53,7 @@ fn edited(found: &mut Findings, home: &Home) {
     let rule = |(path, bytes): (&String, &Vec<u8>)| {
         Some((path.strip_prefix(RULES)?.to_owned(), String::from_utf8_lossy(bytes).into_owned()))
     };
+    calendars::look(found, home, &files, quick);
     match parse_rules(&files.iter().filter_map(rule).collect()) {
         Ok(_) => found.good(check, "catalog/ and rules/ can be read"),
         Err(refusal) => {

@@ -3,6 +3,7 @@
 //!
 //! Each part is a list of findings; a check that cannot be made says why, in place of being left out.
 
+mod calendars;
 pub mod gate;
 pub mod home;
 mod ledger;

@@ -21,11 +21,13 @@ use countersign_core::{
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
     statement::{Body, Finding, Holder, MAX_LIST, Matter},
     take,
+    text::Reason,
 };
 use countersign_ledger::{Digest, Time};
 
 use super::{Engine, EngineError, reads::MAX_PAGE, speech};
 use crate::{
+    random,
     records::{self, facet},
     store::{Cursor, Facet, List},
     wire::{FindingLine, FindingPage, LandedLine, RolledBackLine, TargetLanded, rfc3339},
@@ -39,6 +41,22 @@ const MAX_AT_ONCE: usize = 16;
 const MAX_ON_A_CHANGE: u64 = 32;
 /// Gates among which one that is meant is looked for.
 const MAX_GATES: u64 = 200;
+
+/// Something that was found, and who is asked.
+pub(super) struct ToRaise {
+    pub what: Matter,
+    pub who: BTreeSet<ActorId>,
+    /// Who had a hand in it, beside those of the change that it is about: they do not answer, unless they are asked.
+    pub hands: BTreeSet<ActorId>,
+    /// What there is to say besides.
+    pub why: Option<String>,
+}
+
+impl From<(Matter, BTreeSet<ActorId>)> for ToRaise {
+    fn from((what, who): (Matter, BTreeSet<ActorId>)) -> Self {
+        Self { what, who, hands: BTreeSet::new(), why: None }
+    }
+}
 
 /// What a list of findings is narrowed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -309,10 +327,11 @@ impl Engine {
         Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
     }
 
-    pub(super) async fn raise(&self, found: Vec<(Matter, BTreeSet<ActorId>)>, now: Time) -> Result<usize, EngineError> {
+    pub(super) async fn raise(&self, found: Vec<impl Into<ToRaise>>, now: Time) -> Result<usize, EngineError> {
         let governance = self.governance().await?;
         let mut raised = 0;
-        for (what, mut who) in found.into_iter().take(MAX_AT_ONCE) {
+        for found in found.into_iter().take(MAX_AT_ONCE) {
+            let ToRaise { what, mut who, hands: known, why } = found.into();
             who.retain(|person| governance.person(person).is_some());
             if who.is_empty() {
                 who = governance.policy_group().into_iter().cloned().collect();
@@ -322,19 +341,26 @@ impl Engine {
                 Some(id) => self.change(id).await?.map(|change| take::contributors(&governance, &change).but_claimed()),
                 None => None,
             };
-            let apart = hands.unwrap_or_default().difference(&who).take(MAX_LIST).cloned().collect();
+            let hands: BTreeSet<ActorId> = hands.unwrap_or_default().into_iter().chain(known).collect();
+            let apart = hands.difference(&who).take(MAX_LIST).cloned().collect();
+            let why = why.map(|why| Reason { salt: random::nonce(), why }.to_blob()).transpose()?;
+            let text = why.as_ref().map(Digest::of);
             let within = match &what {
-                Matter::AfterReview { .. } | Matter::GlassBroken { .. } | Matter::LandedAlone { .. } => {
-                    AFTER_REVIEW_SECS
-                }
-                Matter::BranchMoved { .. }
+                Matter::AfterReview { .. }
+                | Matter::GlassBroken { .. }
+                | Matter::KeysRecovered { .. }
+                | Matter::LandedAlone { .. } => AFTER_REVIEW_SECS,
+                Matter::ApprovesEachOther { .. }
+                | Matter::BranchMoved { .. }
+                | Matter::CalendarStale { .. }
+                | Matter::CarriesAThird { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }
                 | Matter::DrillOverdue { .. }
                 | Matter::RuleSwitched { .. }
                 | Matter::RevocationUnconfirmed { .. } => ANSWER_WITHIN_SECS,
             };
-            let finding = Finding { apart, due: now.plus_secs(within), text: None, what, who };
+            let finding = Finding { apart, due: now.plus_secs(within), text, what, who };
             let head = self.store.head().await?;
             let said = speech::signed(
                 &*self.keys.in_force(&governance.record)?,
@@ -342,7 +368,7 @@ impl Engine {
                 &head,
                 Body::Finding(finding),
             )?;
-            match Box::pin(self.submit(said.raw(), Vec::new())).await {
+            match Box::pin(self.submit(said.raw(), why.into_iter().collect())).await {
                 Ok(_) => raised += 1,
                 // Nobody is told of it, so that whoever runs the server has to be.
                 Err(EngineError::Refused(refusal)) if refusal.code == "too-many-findings" => {

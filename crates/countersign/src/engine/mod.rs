@@ -17,6 +17,7 @@
 //! | `guidance` | reading cited documents from their own branch |
 //! | `material` | contents that reviewers look at, beside the log |
 
+mod approving;
 mod bundles;
 mod cosigned;
 mod drafts;
@@ -25,6 +26,7 @@ mod findings;
 pub mod guidance;
 mod material;
 mod reads;
+mod recovered;
 mod speakers;
 mod speech;
 mod steady;

@@ -9,7 +9,7 @@ use std::{
 use countersign_core::{
     admit,
     catalog::did_you_mean,
-    change::{Change, ChangeStatus},
+    change::Change,
     decision::Decision,
     explain::{self, Explained},
     governance::{Governance, Signer},
@@ -28,7 +28,7 @@ use super::{Engine, EngineError};
 use crate::{
     records::{self, facet},
     store::{Cursor, Facet, List, StoreError},
-    view,
+    view::{self, ShownState},
     wire::{ChangeLine, ChangePage, ChangeView, Revocation, rfc3339},
 };
 
@@ -42,13 +42,14 @@ const MAX_GATES: u64 = 100;
 pub const PAGE: u64 = 50;
 pub const MAX_PAGE: u64 = 200;
 
-/// How many changes are looked at for one page of those that wait for somebody.
-const MAX_WAITING_SCANNED: u64 = 500;
+/// How many changes are looked at for one page of those that wait for somebody, or stand so by the clock.
+const MAX_SCANNED: u64 = 500;
 
 /// What a list of changes is narrowed by. All of it must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeFilter {
-    pub state: Option<ChangeStatus>,
+    /// As it is shown.
+    pub state: Option<ShownState>,
     /// Only those about which something can still be said.
     pub open: bool,
     pub system: Option<SystemId>,
@@ -238,14 +239,12 @@ impl Engine {
             Some(_) => self.presence(&State::part(self.governance().await?)).await?,
             None => Presence::default(),
         };
+        let (days, now) = (self.governance().await?.catalog.settings.expires_after_days, self.clock.shown());
         let mut after = after;
         let mut changes: Vec<Change> = Vec::new();
         let mut scanned = 0;
         let next = loop {
-            let wanted = match filter.waiting_on {
-                Some(_) => MAX_PAGE,
-                None => limit,
-            };
+            let wanted = if filter.looks() { MAX_PAGE } else { limit };
             let list = List {
                 kind: records::CHANGE,
                 filters: &filters,
@@ -259,17 +258,18 @@ impl Engine {
                 let change: Change = records::parse(&item.name, &item.body)?;
                 let place = Cursor { order: item.order, name: item.name.clone() };
                 after = Some(place);
-                if self.waits_for(&change, filter.waiting_on.as_ref(), &presence).await? {
+                let is_so = filter.state.is_none_or(|state| state == ShownState::of(&change, days, now));
+                if is_so && self.waits_for(&change, filter.waiting_on.as_ref(), &presence).await? {
                     changes.push(change);
                 }
                 if changes.len() as u64 == limit {
                     break;
                 }
             }
-            if changes.len() as u64 == limit || (filter.waiting_on.is_some() && scanned >= MAX_WAITING_SCANNED) {
+            if changes.len() as u64 == limit || (filter.looks() && scanned >= MAX_SCANNED) {
                 break after;
             }
-            match (page.next, filter.waiting_on.is_some()) {
+            match (page.next, filter.looks()) {
                 (Some(next), true) => after = Some(next),
                 (next, _) => break next,
             }
@@ -392,16 +392,26 @@ impl ChangeFilter {
         Ok(())
     }
 
+    /// Whether each change has to be looked at: no facet tells who could help, and what the clock makes of it.
+    fn looks(&self) -> bool {
+        self.waiting_on.is_some() || self.state.is_some()
+    }
+
     fn facets(&self) -> Vec<Facet> {
         let mut facets = Vec::new();
         let mut add = |name: &str, value: Option<String>| facets.extend(value.map(|value| Facet::new(name, value)));
-        add(facet::STATE, self.state.map(|state| state.as_str().to_owned()));
+        let status = match self.state {
+            Some(ShownState::Is(status)) => Some(status.as_str().to_owned()),
+            Some(ShownState::Expired) | None => None,
+        };
+        add(facet::STATE, status);
         add(facet::SYSTEM, self.system.as_ref().map(ToString::to_string));
         add(facet::TARGET, self.target.as_ref().map(ToString::to_string));
         add(facet::PERSON, self.person.as_ref().map(ToString::to_string));
         add(facet::PROPOSER, self.proposer.as_ref().map(ToString::to_string));
-        // What is over waits for nobody.
-        add(facet::OPEN, (self.open || self.waiting_on.is_some()).then(|| "open".to_owned()));
+        // What is over waits for nobody, and does not expire.
+        let open = self.open || self.waiting_on.is_some() || self.state == Some(ShownState::Expired);
+        add(facet::OPEN, open.then(|| "open".to_owned()));
         facets
     }
 }

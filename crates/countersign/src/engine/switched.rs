@@ -18,10 +18,11 @@ use countersign_core::{
     snapshot::Snapshot,
     state::FindingRecord,
     statement::{Body, Decided, MAX_LIST, Matter, governance_stream},
+    take,
 };
 use countersign_ledger::{Digest, Time};
 
-use super::{Engine, EngineError, OwnLeaf};
+use super::{Engine, EngineError, OwnLeaf, approving, findings::ToRaise};
 use crate::{
     records::{self, RecordError, facet},
     store::{Facet, List, MAX_PAGE},
@@ -29,6 +30,8 @@ use crate::{
 
 /// How many of the last publications are looked at: more come at once only where the server was away.
 const LOOKED_BACK: usize = 8;
+/// Where everybody here had a hand in both.
+const NOBODY_ELSE: &str = "nobody is here who had no hand in switching it, so that those who did are asked";
 /// How many publications before each of these are.
 const MAX_PUBLICATIONS: usize = 64;
 /// How many leaves before each are read, the last ones.
@@ -44,6 +47,9 @@ struct Stood {
     at: Time,
     statement: Digest,
     files: BTreeMap<String, Digest>,
+    /// Who put it in force, and by which change.
+    by: ActorId,
+    change: Option<ChangeId>,
 }
 
 impl Stood {
@@ -68,7 +74,7 @@ impl Engine {
     pub async fn raise_switched(&self) -> Result<usize, EngineError> {
         let now = self.clock.now()?;
         let governance = self.governance().await?;
-        let who: BTreeSet<ActorId> = governance.policy_group().into_iter().cloned().collect();
+        let presence = records::presence(&*self.store, &governance, now).await?;
         let history = self.stood().await?;
         let mut loaded = Loaded { record: &governance.record, known: BTreeMap::new() };
         let mut found = Vec::new();
@@ -79,11 +85,33 @@ impl Engine {
                 let is_there = governance.catalog.target(&target).is_ok() && governance.rules.get(&rule).is_some();
                 let what = Matter::RuleSwitched { changes, off, on, rule: rule.clone(), target };
                 if is_there && !self.was_found(&rule, &what).await? {
-                    found.push((what, who.clone()));
+                    let hands = self.switched_by(&history, &[off, on]).await?;
+                    let others = approving::others(&governance, &presence, &hands, now);
+                    // Then it is told to everybody who reads it that nobody else is there.
+                    let why = others.is_empty().then(|| NOBODY_ELSE.to_owned());
+                    let who = match others.is_empty() {
+                        true => governance.policy_group().into_iter().cloned().collect(),
+                        false => others,
+                    };
+                    found.push(ToRaise { what, who, hands, why });
                 }
             }
         }
         self.raise(found, now).await
+    }
+
+    /// Who had a hand in publications: whoever made or approved their changes, and put them in force.
+    async fn switched_by(&self, history: &[Stood], statements: &[Digest]) -> Result<BTreeSet<ActorId>, EngineError> {
+        let governance = self.governance().await?;
+        let mut hands = BTreeSet::new();
+        for stood in history.iter().filter(|stood| statements.contains(&stood.statement)) {
+            hands.insert(stood.by.clone());
+            let Some(id) = &stood.change else { continue };
+            let Some(change) = self.change(id).await? else { continue };
+            hands.extend(take::contributors(&governance, &change).all);
+            hands.extend(change.approvals.iter().map(|approval| approval.by.clone()));
+        }
+        Ok(hands)
     }
 
     /// What each genesis and publication left.
@@ -101,7 +129,12 @@ impl Engine {
                 }
             }
             let (at, statement) = (leaf.leaf.admitted_at, leaf.leaf.envelope.payload_digest());
-            stood.push(Stood { index, at, statement, files });
+            let by = leaf.statement.header.by.clone();
+            let change = match leaf.body() {
+                Body::Publication(said) => said.change.as_ref().map(|change| change.id.clone()),
+                _ => None,
+            };
+            stood.push(Stood { index, at, statement, files, by, change });
         }
         Ok(stood)
     }

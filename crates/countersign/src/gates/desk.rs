@@ -378,11 +378,6 @@ impl Desk {
         Ok(self.runtime.block_on(self.follower.changes_bringing(repository, branch, delta))?)
     }
 
-    /// The changes whose present revision is this commit.
-    pub fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, DeskError> {
-        Ok(self.runtime.block_on(self.follower.changes_at(repository, head))?)
-    }
-
     /// A blob: from the copy, or from the server, which can only give what hashes to its name.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, DeskError> {
         if let Some(bytes) = self.runtime.block_on(self.follower.blobs(&[*digest]))?.remove(digest) {
@@ -471,6 +466,7 @@ impl Desk {
                 steps: Vec::new(),
                 glass: None,
                 beside: Vec::new(),
+                idle: Vec::new(),
             },
             Outcome::Deny => {
                 let presence = self.runtime.block_on(self.follower.presence(&state, now))?;

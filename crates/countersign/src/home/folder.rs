@@ -15,6 +15,7 @@ use std::{
 
 use countersign_core::{
     calendar::{self, CalendarFile, written},
+    catalog::Catalog,
     governance::SERVER_KEYS,
     ids::{ChangeId, Nonce},
     issuer::{self, IssuerFile},
@@ -107,10 +108,15 @@ impl Folder {
         &self.config
     }
 
+    /// The catalog as it is on the disk now.
+    pub fn catalog(&self) -> Result<Catalog, HomeError> {
+        Ok(parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?)
+    }
+
     /// The governance files that `catalog/`, `rules/`, `standard/`, `calendars/` and `issuers/` make as they are on the disk now.
     /// `salt` is as [`countersign_core::catalog::Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
-        let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
+        let catalog = self.catalog()?;
         let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
         let standards = files::standard_files(&self.path.join(STANDARD))?.into_iter();
         governance.extend(standards.map(|(name, text)| (format!("{}{name}", standard::STANDARD), text.into_bytes())));

@@ -63,6 +63,57 @@ fn who_is_away_is_told_and_what_their_key_signs_counts_when_they_are_back() {
     ok(&world, "bob", &["back", "--planned"]);
 }
 
+/// Who delegated a role is away: whoever has it meanwhile could supply it, also in the weeks to come.
+#[test]
+fn coverage_counts_who_stands_in() {
+    let world = World::new(&people());
+    let until = in_days(9);
+    ok(&world, "bob", &["delegate", "senior", "--to", "carol", "--until", &until]);
+    let covered = ok_or_closed(&world, &["coverage", "--system", "payments", "--without", "bob"]);
+    let lent = serde_json::json!([{"of": "bob", "role": "senior", "targets": [], "to": "carol"}]);
+    assert_eq!(covered["stand_ins"], lent, "{covered}");
+    assert_eq!(covered["gates"][0]["stands"], "open", "{covered}");
+    let said = world.say("alice", &["coverage", "--without", "bob", "--format", "text"]);
+    assert!(said.stdout.contains("carol stands in as a senior for bob"), "{said}");
+    // While he is there the role is his, and when it is over nobody has it.
+    assert_eq!(ok_or_closed(&world, &["coverage"])["stand_ins"], serde_json::json!([]));
+    let later = ok_or_closed(&world, &["coverage", "--system", "payments", "--without", "bob", "--at", &in_days(10)]);
+    assert_eq!(
+        (&later["stand_ins"], &later["gates"][0]["stands"]),
+        (&serde_json::json!([]), &"closed".into()),
+        "{later}"
+    );
+    // It closes when the delegation ends, which is within the weeks that are looked at.
+    let ahead = ok_or_closed(&world, &["coverage", "--system", "payments", "--without", "bob", "--weeks", "2"]);
+    let closed = ahead["windows"].as_array().unwrap().iter().filter(|window| window["gate"]["stands"] == "closed");
+    let from: Vec<&str> = closed.filter_map(|window| window["from"].as_str()).collect();
+    assert!(from.len() == 1 && from[0][..10] == until[..10], "{ahead}");
+}
+
+fn ok_or_closed(world: &World, args: &[&str]) -> serde_json::Value {
+    let run = world.say("alice", args);
+    assert!([0, 3].contains(&run.status), "{run}");
+    run.json()
+}
+
+#[test]
+fn a_delegation_that_counts_for_nothing_is_shown_with_the_reason() {
+    let world = World::governed(&people());
+    world.edit("change", "payments/timeout", "30\n");
+    let change = world.propose("alice", &[PAYMENTS]);
+    ok(&world, "bob", &["delegate", "senior", "--to", "carol", "--until", &in_days(7)]);
+    world.approve("carol", &change);
+    world.approve("dave", &change);
+    world.say("alice", &["disclose", &change, "--tool", "claude", "--prompted-by", "bob"]).done();
+    let why =
+        "bob delegated senior to carol, and carol's approval does not count by that: bob had a hand in the change";
+    let shown = world.say("alice", &["show", &change, "--format", "text"]);
+    assert!(shown.stdout.contains(why), "{shown}");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.raw.contains(why), "{}", push.raw);
+}
+
 #[test]
 fn a_delegate_opens_a_gate_by_the_delegators_role_until_it_ends() {
     let world = World::governed(&people());

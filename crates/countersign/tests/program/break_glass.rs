@@ -55,11 +55,11 @@ impl Outage {
 
     fn after(before: impl FnOnce(&World)) -> Self {
         let mut world = World::usual();
-        before(&world);
         world.edit("first", "search/limit", "11\n");
         let change = world.propose("alice", &["search/production"]);
         world.approve("bob", &change);
         world.push(&["HEAD:main"]).passes();
+        before(&world);
         // What a person's machine remembers of the log.
         for who in ["alice", "bob", "carol", "dave"] {
             assert_eq!(world.say(who, &["whoami"]).status, 0);
@@ -408,8 +408,8 @@ fn a_fully_signed_file_opens_no_other_gate_and_nothing_after_an_hour() {
         ));
         assert_eq!(installed.status, 0, "{installed}");
         world.git(&["remote", "add", "mirror", &world.stage.path("mirror.git").display().to_string()]);
+        world.git(&["push", "--quiet", "mirror", "HEAD:refs/heads/seen"]);
     });
-    outage.world.git(&["push", "--quiet", "mirror", "HEAD:refs/heads/seen"]);
     outage.world.edit("fix", "payments/retries", "5\n");
     let at = drawn(&outage.world.push(&["HEAD:main"]));
     outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]).done();
@@ -417,10 +417,11 @@ fn a_fully_signed_file_opens_no_other_gate_and_nothing_after_an_hour() {
     let bytes = fs::read(outage.world.stage.path("glass.json")).unwrap();
     let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
     let option = format!("countersign-break-glass={text}");
-    for _ in 0..2 {
+    // What the other gate draws itself is something else.
+    for code in ["[not-drawn]", "[another-"] {
         let output = outage.world.try_git(&["push", "--quiet", "-o", &option, "mirror", "HEAD:main"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("MIRROR"), "{said}");
+        assert!(!output.status.success() && said.contains(code), "{code}: {said}");
     }
     outage.world.stage.is_ahead(61 * 60);
     outage.push_with("glass.json").is_refused("not-drawn");
@@ -437,6 +438,8 @@ fn two_keys_of_one_person_do_not_open_tier_1_without_the_log() {
             people["carol"]["keys"].as_array_mut().unwrap().push(json!(other));
             files.insert("people/owners.json".to_owned(), canonical::to_bytes(&people).unwrap());
         });
+        // The gate sees that.
+        world.push(&["HEAD:refs/heads/seen"]).passes();
     });
     outage.world.edit("fix", "payments/retries", "5\n");
     let at = drawn(&outage.world.push(&["HEAD:main"]));

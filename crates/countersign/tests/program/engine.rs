@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign::{
-    engine::{Engine, EngineError, FindingFilter, Setup},
+    engine::{ChangeFilter, Engine, EngineError, FindingFilter, Setup},
     home::Home,
     random,
     rebuild::replay,
@@ -17,6 +17,7 @@ use countersign::{
     ring::Ring,
     speaker::Hand,
     store::{self, StoreError, dump::Dump},
+    view::ShownState,
 };
 use countersign_core::{
     catalog::Level,
@@ -186,6 +187,33 @@ fn a_statement_is_stale_a_day_after_the_log_went_on_without_it() {
         assert_eq!(clockwork.submit(&late).await, Err("stale-statement".to_owned()));
         // A change that was proposed in an outage comes when that is over.
         clockwork.submit(&handed_in).await.unwrap();
+    });
+}
+
+/// What nobody touched is listed as what it is shown as, and as nothing else.
+#[test]
+fn what_expired_is_listed_as_expired() {
+    let people = [("alice", Level::Standard), ("bob", Level::Senior)];
+    let world = World::with_settings(&people, "loosening_wait_secs: 0, expires_after_days: 30");
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let old = clockwork.submit(&clockwork.proposal(&world).await).await.unwrap();
+        clockwork.secs.fetch_add(20 * DAY, Ordering::SeqCst);
+        let young = clockwork.submit(&clockwork.proposal(&world).await).await.unwrap();
+        let listed = async |state: &str| {
+            let state = Some(ShownState::try_from(state.to_owned()).unwrap());
+            let page =
+                clockwork.engine.list(&ChangeFilter { state, ..ChangeFilter::default() }, None, 1).await.unwrap();
+            let lines: Vec<_> = page.changes.into_iter().map(|line| (line.id, line.state)).collect();
+            lines
+        };
+        assert_eq!(listed("expired").await, []);
+        assert_eq!(listed("proposed").await, [(young.clone(), "proposed".to_owned())]);
+        clockwork.secs.fetch_add(11 * DAY, Ordering::SeqCst);
+        assert_eq!(listed("expired").await, [(old, "expired".to_owned())]);
+        assert_eq!(listed("proposed").await, [(young, "proposed".to_owned())]);
+        assert_eq!(listed("applied").await, []);
+        assert!(ShownState::try_from("expird".to_owned()).unwrap_err().contains("rejected, expired"));
     });
 }
 

@@ -91,6 +91,35 @@ fn a_recovery_is_the_quorums_and_only_where_too_few_can_act() {
     world.say("bob", &["recover", "--cosign", "recovery.json"]).is_refused(3, "nothing-to-recover");
 }
 
+#[test]
+fn somebody_who_did_not_sign_a_recovery_is_asked_to_look_at_it() {
+    let standard = Level::Standard;
+    let world = World::new(&[("alice", standard), ("bob", standard), ("carol", Level::Senior), ("dave", standard)]);
+    made(&world, &["carol-2"]);
+    // The only senior gives her key up: nothing that loosens could be approved any more.
+    world.say("carol", &["revoke", &fingerprint(&world, "carol"), "--why", "the laptop was stolen"]).done();
+    let keys = ["--person", "carol", "--new-key", "carol-2.pub"];
+    let words = ["--why", "she is our only senior", "--out", "recovery.json"];
+    world.say("alice", &[&["recover"], &keys[..], &words].concat()).done();
+    let run = world.say("bob", &["recover", "--cosign", "recovery.json"]);
+    assert_eq!(run.done()["recovered"], true);
+    let raise = || world.server().block_on(world.server().engine.raise_recovered()).unwrap();
+    assert_eq!((raise(), raise()), (1, 0));
+    let found = world.say("alice", &["findings", "--about", "person/carol"]).done();
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["who"]),
+        (&"keys-recovered".into(), &serde_json::json!(["dave"])),
+        "{found}"
+    );
+    let id = found[0]["id"].as_str().unwrap();
+    for who in ["alice", "bob", "carol-2"] {
+        world.say(who, &["review", id, "--answer", "all is well"]).is_refused(3, "your-own-act");
+    }
+    world.say("dave", &["review", id, "--answer", "I called carol, and it is her key"]).done();
+    world.say("dave", &["export", "export"]).done();
+    world.say("dave", &["verify", "export", "--trust", "home/trust.json"]).done();
+}
+
 /// The server's keys are proposed, approved and published like anything that governs. Who pinned the first key goes on by it: the
 /// gate, somebody's memory, a follower, whoever verifies.
 #[test]

@@ -1,5 +1,6 @@
 //! `load`: who has how much to approve, how long what waits, and what somebody more or less would change.
 
+use countersign_core::{approving::LEAST, catalog::Level};
 use serde_json::{Value, json};
 
 use crate::{support::Run, world::World};
@@ -110,4 +111,45 @@ fn a_forecast_follows_from_the_log_and_a_seed_and_says_what_an_absence_would_cha
     }
     let both = load(&world, &["--with", "bob", "--without", "bob"]);
     assert!(both.stderr.contains("bob cannot be there and away"), "{both}");
+}
+
+/// A change of a file that lands on one person's word.
+fn lands(world: &World, number: u32, by: &str) {
+    world.stage.write("limits.yaml", &format!("limit: {number}\n"));
+    let propose = ["propose", "--title", "Raise a limit", "--kind", "config", "--file", "limits.yaml"];
+    let command = ["--command", "cat limits.yaml", "--target", "search/production"];
+    let why = ["--why", "more of it is needed at month end"];
+    let proposed = world.say("alice", &[&propose[..], &command, &why].concat());
+    let change = proposed.done()["id"].as_str().unwrap().to_owned();
+    world.say(by, &["approve", &change, "--file", "limits.yaml"]).done();
+    let run = world.say("alice", &["apply", &change, "--file", "limits.yaml", "--", "cat", "limits.yaml"]);
+    assert_eq!(run.status, 0, "{run}");
+}
+
+#[test]
+fn somebody_else_is_asked_once_about_one_who_carries_a_third() {
+    let world = World::new(&[
+        ("alice", Level::Standard),
+        ("bob", Level::Senior),
+        ("carol", Level::Standard),
+        ("dave", Level::Standard),
+    ]);
+    let raise = || world.server().block_on(world.server().engine.raise_shares()).unwrap();
+    for number in 1..LEAST {
+        lands(&world, number, "bob");
+    }
+    assert_eq!(raise(), 0);
+    lands(&world, LEAST, "bob");
+    assert_eq!((raise(), raise()), (1, 0));
+    let found = world.say("alice", &["findings", "--about", "person/bob"]).done();
+    let said = &found[0];
+    assert_eq!((&said["kind"], &said["who"]), (&json!("carries-a-third"), &json!(["alice"])), "{found}");
+    let words =
+        "in 13 weeks bob gave 20 of 20 approvals by which something landed on search/production, which owners owns";
+    assert_eq!(said["said"], words);
+    let id = said["id"].as_str().unwrap();
+    let himself = world.say("bob", &["review", id, "--answer", "I like to look"]);
+    assert!(himself.status != 0 && himself.to_string().contains("somebody else looks at it"), "{himself}");
+    world.say("alice", &["review", id, "--answer", "carol begins to approve there"]).done();
+    assert_eq!(raise(), 0);
 }

@@ -174,6 +174,11 @@ fn a_rule_switched_off_and_on_again_is_a_finding() {
     let Value::String(said) = &found[0]["said"] else { panic!("{found}") };
     assert_snapshot!(said.replace(&documented[..12], "CHANGE"), @"rule documented let more through for a while, and meanwhile passed to example/production what it stopped before and stops again: CHANGE");
     assert_eq!(found[0]["kind"], "rule-switched");
+    // Nobody else is here: then the two are asked, and it says so.
+    assert_eq!(found[0]["who"], serde_json::json!(["ada", "grace"]));
+    let id = found[0]["id"].as_str().unwrap();
+    let shown = shop.did(&format!("review {id} --key ada"));
+    assert!(shown.stdout.contains("nobody is here who had no hand in switching it"), "{shown}");
     // Once, and nothing where nothing passed.
     shop.in_force(RULE, "@mode(\"enforce\")", "@mode(\"watch\")");
     shop.in_force(RULE, "@mode(\"watch\")", "@mode(\"enforce\")");
@@ -205,6 +210,15 @@ fn passes_for_a_while(shop: &Shop, approvers: &[&str], path: &str, from: &str, t
     let found = findings();
     assert_eq!(found[0]["kind"], "rule-switched", "{found}");
     assert!(found[0]["said"].as_str().is_some_and(|said| said.contains(&id[..12])), "{found}");
+    // Neither who proposed it nor who approved it is asked, and neither answers.
+    let who: Vec<&str> = found[0]["who"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(!who.is_empty() && !who.contains(&"ada") && !who.contains(&"grace"), "{who:?}");
+    let finding = found[0]["id"].as_str().unwrap();
+    for by in ["ada", "grace"] {
+        let run = shop.say(&format!("review {finding} --answer it-was-meant --key {by}"));
+        assert!(run.status == 3 && run.stderr.contains("had a hand in it"), "{by}: {run}");
+    }
+    shop.did(&format!("review {finding} --answer looked-at-it --key {}", who[0]));
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn a_refused_rollback_names_the_glass_and_what_rules_ask_to_be_said() {
     let world = World::usual();
     world.edit("first", "payments/retries", "9\n");
     let change = world.propose("alice", &["payments/production"]);
+    world.say("alice", &["disclose", &change, "--none"]).done();
     for who in ["bob", "carol"] {
         world.approve(who, &change);
     }

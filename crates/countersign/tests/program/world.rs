@@ -139,6 +139,12 @@ impl World {
     /// People with their levels; the first two found the log. All of them own `checkout` (tier 2), `search` (tier 3) and
     /// `payments` (tier 1). The repository `shop.git` has branches `main` and `release` and no gate yet.
     pub fn new(people: &[(&str, Level)]) -> Self {
+        // What is said of waiting has tests of its own.
+        Self::with_settings(people, "loosening_wait_secs: 0")
+    }
+
+    /// With these settings of the catalog.
+    pub fn with_settings(people: &[(&str, Level)], settings: &str) -> Self {
         let stage = Stage::new();
         let mut catalog = String::from(
             "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: owners\nspec:\n  children: []\n",
@@ -171,10 +177,9 @@ impl World {
             path: stage.path("shop.git"),
             branch: "main".to_owned(),
         };
-        // What is said of waiting has tests of its own.
-        let text = "version: 1\norigin: world\ncatalog: {loosening_wait_secs: 0}\n";
+        let text = format!("version: 1\norigin: world\ncatalog: {{{settings}}}\n");
         let config =
-            Config { guidance: vec![guidance.clone()], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
+            Config { guidance: vec![guidance.clone()], ..Config::parse(&text, "countersign.yaml".as_ref()).unwrap() };
         let threshold = u32::try_from(founders.len()).unwrap();
         let blueprint = Blueprint {
             config,

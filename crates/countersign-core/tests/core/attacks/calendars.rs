@@ -6,6 +6,7 @@ use countersign_core::{
     coverage::{
         absent::Stands,
         ahead::{Others, Window, ahead},
+        gone::Gone,
         leaves_able,
     },
     ids::Target,
@@ -291,7 +292,7 @@ fn a_rota_with_holes_is_found_beforehand() {
         };
         format!("{} to {}: {stands}", window.span.from, window.span.until)
     };
-    let nobody = Others { moments: [].into(), away: |_| [].into() };
+    let nobody = Others { moments: [].into(), away: |_| Gone::default() };
     let coming = ahead(governance, Some(&search), (from, until), &nobody);
     assert_snapshot!(coming.windows.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
     2026-03-31T00:00:00Z to 2026-04-01T00:00:00Z: closed: 1 approval by somebody who is on call for the system (search)

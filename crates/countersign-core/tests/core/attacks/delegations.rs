@@ -2,7 +2,7 @@
 
 use countersign_core::{
     delegation::DelegatedRole,
-    explain::{Obligation, could_supply},
+    explain::{Explained, Obligation, could_supply},
     statement::Delegation,
 };
 
@@ -314,4 +314,48 @@ fn could(world: &World, change: &ChangeId, who: &str) -> Vec<Obligation> {
     let decision = world.decision(change);
     let presence = world.state.presence(world.now);
     could_supply(&decision, &world.state, world.change(change), &presence, &id(who)).unwrap()
+}
+
+/// Nobody's word is there twice, also where the one that is there does not count; and that is said.
+#[test]
+fn a_delegation_that_counts_for_nothing_is_told_with_the_reason() {
+    let idle = |world: &World, change: &ChangeId| {
+        let presence = world.state.presence(world.now);
+        let explained = Explained::standing(&world.state, world.change(change), &presence, world.now).unwrap();
+        explained.explanation.idle.join("; ").replace(change.short(), "CHANGE")
+    };
+    let (mut world, change) = of_checkout();
+    world.delegate("grace", "owner", "linus", 7).unwrap();
+    world.approve("linus", &change).unwrap();
+    assert_eq!(idle(&world, &change), "");
+    // Her own counts: the role is there.
+    world.approve("grace", &change).unwrap();
+    assert_eq!(idle(&world, &change), "");
+    let (mut world, change) = of_checkout();
+    world.delegate("grace", "owner", "linus", 7).unwrap();
+    world.approve("linus", &change).unwrap();
+    world.waive("grace", &change, "documented").unwrap();
+    assert_snapshot!(idle(&world, &change), @"grace delegated owner to linus, and linus's approval does not count by that: grace waived a rule of it, and nobody's word is there twice");
+    let (mut world, change) = of_checkout();
+    world.delegate("grace", "owner", "linus", 7).unwrap();
+    world.approve("linus", &change).unwrap();
+    world.disclose("ada", &change, &["claude"], &["grace"]).unwrap();
+    assert_snapshot!(idle(&world, &change), @"grace delegated owner to linus, and linus's approval does not count by that: grace had a hand in the change");
+    world.now = world.now.plus_secs(8 * DAY);
+    assert_snapshot!(idle(&world, &change).split(" over at").next().unwrap(), @"grace delegated owner to linus, and linus's approval does not count by that: it was");
+    // Her approval is by a key that is gone; what she lent is by another one.
+    let mut world = World::new();
+    let change = world.propose("grace", "checkout/production");
+    world.delegate("ada", "owner", "linus", 7).unwrap();
+    world.approve("linus", &change).unwrap();
+    let approval = Body::Approval(world.approval(&change));
+    world.say_with("ada", &["ada-laptop"], approval).unwrap();
+    assert_eq!(idle(&world, &change), "");
+    world.revoke("ada", "ada-laptop").unwrap();
+    assert_eq!(owners(&world, &change), RuleStatus::Unsatisfied);
+    assert_snapshot!(idle(&world, &change), @"ada delegated owner to linus, and linus's approval does not count by that: ada approved it too, which does not count (the key of it holds no more), and nobody's word is there twice; ada can take that back: countersign take-back CHANGE");
+    world.take_back("ada", &change).unwrap();
+    assert_eq!((owners(&world, &change), idle(&world, &change).as_str()), (RuleStatus::Satisfied, ""));
+    world.revoke("ada", "ada").unwrap();
+    assert_snapshot!(idle(&world, &change), @"ada delegated owner to linus, and linus's approval does not count by that: the key that ada delegated it with holds no more");
 }

@@ -2,8 +2,8 @@
 //! nobody governs, an older file from a captured server, and files without bounds.
 
 use countersign_core::{
-    calendar::{FetchedFile, LAG_SECS, MAX_A_DAY, MAX_FETCHED_EVENTS, written},
-    statement::CalendarFetched,
+    calendar::{FetchedFile, LAG_SECS, MAX_A_DAY, MAX_FETCHED_EVENTS, STALE_SECS, written},
+    statement::{CalendarFetched, Finding, Matter},
 };
 use countersign_ledger::Time;
 
@@ -171,4 +171,55 @@ fn who_is_away_by_an_address_is_somebody_of_the_catalog() {
     assert!(away(&world, "linus") && !away(&world, "ada"));
     let until: Time = at("2026-04-03T08:00:00Z");
     assert_eq!(world.state.governance.calendars.away_until(&id("linus"), world.now), Some(until));
+}
+
+/// Of an address that answers nobody is told that it does not; and of one that does not, once, until it has answered again.
+#[test]
+fn a_calendar_is_found_stale_only_where_it_is_and_once() {
+    let (mut world, _) = subscribed(FREEZES);
+    let raise = |world: &mut World, by: &str, calendar: &str, heard: Option<Time>| {
+        let what = Matter::CalendarStale { calendar: calendar.to_owned(), heard };
+        let (due, who) = (world.now.plus_secs(HOUR), [id("grace")].into());
+        let finding = Finding { apart: [].into(), due, text: None, what, who };
+        match world.say(by, Body::Finding(finding)) {
+            Ok(_) => "taken".to_owned(),
+            Err(refusal) => refusal.code.to_string(),
+        }
+    };
+    assert_eq!(raise(&mut world, "ada", "team", None), "only-the-server");
+    assert_eq!(raise(&mut world, "countersign", "other", None), "not-subscribed");
+    let now = world.now;
+    assert_eq!(raise(&mut world, "countersign", "team", Some(now)), "not-stale");
+    // Nothing was ever fetched.
+    assert_eq!(raise(&mut world, "countersign", "team", None), "taken");
+    assert_eq!(raise(&mut world, "countersign", "team", None), "already-found");
+    assert_eq!(fetch(&mut world, &[TODAY]), "taken");
+    let heard = world.now;
+    assert_eq!(raise(&mut world, "countersign", "team", Some(heard)), "not-stale");
+    world.now = heard.plus_secs(STALE_SECS + 1);
+    assert_eq!(raise(&mut world, "countersign", "team", None), "not-stale");
+    assert_eq!(raise(&mut world, "countersign", "team", Some(heard.plus_secs(1))), "not-stale");
+    assert_eq!(raise(&mut world, "countersign", "team", Some(heard)), "taken");
+    assert_eq!(raise(&mut world, "countersign", "team", Some(heard)), "already-found");
+    // What was heard holds; heard again, and away again, it is found again.
+    assert_eq!(fetch(&mut world, &[TODAY]), "taken");
+    let heard = world.now;
+    world.now = heard.plus_secs(STALE_SECS + 1);
+    assert_eq!(raise(&mut world, "countersign", "team", Some(heard)), "taken");
+    let stale = world.state.governance.record.stale.clone();
+    assert_eq!(world.replayed().unwrap().governance.record.stale, stale);
+}
+
+#[test]
+fn whom_an_absence_names_that_nobody_here_is_is_told() {
+    let (world, _) = subscribed("use: absence\nfrom: https://calendar.example/away.ics\n");
+    let text = ics(&[
+        "UID:1\r\nSUMMARY:Eve Nobody\r\nDTSTART:20260402T080000Z\r\nDTEND:20260403T200000Z",
+        "UID:2\r\nSUMMARY:ada@example.com\r\nDTSTART:20260402T080000Z\r\nDTEND:20260403T200000Z",
+    ]);
+    let governance = &world.state.governance;
+    let file = &governance.calendars.get("team").unwrap().file;
+    let unknown = written::unknown("team", file, text.as_bytes(), &governance.catalog, world.now).unwrap();
+    assert_eq!(unknown, ["Eve Nobody".to_owned()].into());
+    assert_eq!(read(&world, &text).unwrap().events.len(), 1);
 }

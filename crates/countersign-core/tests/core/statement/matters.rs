@@ -1,5 +1,7 @@
 //! Findings of every matter.
 
+use countersign_core::statement::Side;
+
 use super::*;
 
 /// A finding of every matter.
@@ -31,6 +33,25 @@ pub fn matters() -> Vec<Statement> {
             over: BTreeSet::from([id("mallory")]),
             targets: targets(&["checkout/production"]),
         }),
+        of(Matter::ApprovesEachOther {
+            first: Side { approved: 23, by: id("grace"), of: 30 },
+            second: Side { approved: 25, by: id("linus"), of: 31 },
+            targets: targets(&["checkout/production", "search/staging"]),
+        }),
+        of(Matter::CarriesAThird {
+            by: id("grace"),
+            given: 21,
+            of: 60,
+            targets: targets(&["checkout/production"]),
+            unit: "payments".parse().unwrap(),
+        }),
+        of(Matter::KeysRecovered {
+            by: BTreeSet::from([id("ada"), id("grace")]),
+            of: BTreeSet::from([id("linus"), id("mallory")]),
+            recovery: Digest::of("recovery"),
+        }),
+        of(Matter::CalendarStale { calendar: "team".to_owned(), heard: Some(START) }),
+        of(Matter::CalendarStale { calendar: "team".to_owned(), heard: None }),
         of(Matter::DrillOverdue { target: "checkout/production".parse().unwrap() }),
         of(Matter::LandedAlone {
             change: change(),

@@ -73,6 +73,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
         freezes: BTreeMap::new(),
+        stale: BTreeMap::new(),
         fetched: std::collections::BTreeMap::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();

@@ -119,9 +119,9 @@ fn print(simulated: &Simulated, since: Time) {
         let Simulates { id, unmet, other_unmet, extra_approvals_per_week, falls_on, nobody_could } = rule;
         let said = match (unmet, other_unmet) {
             (None, None) => continue,
-            (Some(now), Some(then)) => format!("not met by {}, now by {now}", changes(*then)),
+            (Some(now), Some(then)) => format!("would not be met by {}; as it is in force, by {now}", changes(*then)),
             (None, Some(then)) => format!("new; not met by {}", changes(*then)),
-            (Some(now), None) => format!("gone; now not met by {}", changes(*now)),
+            (Some(now), None) => format!("gone; as it is in force, not met by {}", changes(*now)),
         };
         anstream::println!("  {id:<22} {said}");
         if *extra_approvals_per_week > 0.0 {

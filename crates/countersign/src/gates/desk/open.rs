@@ -2,7 +2,7 @@
 
 use countersign_core::{
     change::Change,
-    ids::{ChangeId, Target},
+    ids::{ChangeId, Oid, RepositoryId, Target},
     rollback,
 };
 use countersign_ledger::Time;
@@ -10,6 +10,11 @@ use countersign_ledger::Time;
 use super::{Desk, DeskError};
 
 impl Desk {
+    /// The changes whose present revision is this commit.
+    pub fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.changes_at(repository, head))?)
+    }
+
     /// Open changes that reach a target: the server only says which, and this gate's own copy what they are.
     pub fn open_on(&self, target: &Target) -> Result<Vec<Change>, DeskError> {
         let page = self.client.changes(&[("target", &target.to_string()), ("open", "true")])?;

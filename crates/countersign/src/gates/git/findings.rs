@@ -106,6 +106,10 @@ fn is_told(
     let targets = match &what {
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
+        | Matter::ApprovesEachOther { .. }
+        | Matter::CalendarStale { .. }
+        | Matter::CarriesAThird { .. }
+        | Matter::KeysRecovered { .. }
         | Matter::GlassBroken { .. }
         | Matter::LandedAlone { .. }
         | Matter::DrillOverdue { .. }

@@ -117,8 +117,16 @@ impl Refused {
         let standard = denied.explanation.standard.clone();
         let rollback = denied.explanation.rollback.clone();
         let (steps, glass) = (denied.explanation.steps.clone(), denied.explanation.glass.clone());
-        let notes =
-            denied.explanation.for_example().into_iter().chain(standard).chain(rollback).chain(steps).chain(glass);
+        let idle = denied.explanation.idle.clone();
+        let notes = denied
+            .explanation
+            .for_example()
+            .into_iter()
+            .chain(standard)
+            .chain(rollback)
+            .chain(steps)
+            .chain(glass)
+            .chain(idle);
         notes.fold(refused, Self::note)
     }
 
