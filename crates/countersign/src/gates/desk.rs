@@ -23,7 +23,7 @@ use countersign_core::{
     explain::{self, Explanation},
     freeze,
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, GateId, Nonce, RepositoryId},
     permit,
     refusal::Refusal,
     rules::decide,
