@@ -77,6 +77,16 @@ pub fn entitled<'a>(governance: &'a Governance, targets: &BTreeSet<Target>, now:
     governance.people_with_keys().map(|actor| &actor.id).filter(|person| may(person)).collect()
 }
 
+/// What somebody has to own: `checkout/production`, `all of checkout/production and search/production`.
+pub fn all_of(targets: &BTreeSet<Target>) -> String {
+    let mut names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    match (names.pop(), names.is_empty()) {
+        (None, _) => "all of it".to_owned(),
+        (Some(one), true) => one,
+        (Some(last), false) => format!("all of {} and {last}", names.join(", ")),
+    }
+}
+
 /// How many people it takes.
 pub fn needed(governance: &Governance, targets: &BTreeSet<Target>, without_the_log: bool) -> usize {
     let highest = targets.iter().any(|target| {

@@ -17,6 +17,7 @@ use crate::{
     kind::Kind,
     landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, another_command, undone},
     newcomers,
+    presence::Presence,
     refusal::Refusal,
     state::State,
 };
@@ -158,6 +159,37 @@ pub fn reviewers(
     let beside = newcomers::all_beside(governance, hands, now);
     let others = first_of(governance, targets, &but.union(&beside).cloned().collect());
     if others.is_empty() { first_of(governance, targets, &but) } else { others }
+}
+
+/// Who is asked to look at it: of those who are there, and of all where nobody is; where nobody of them is back in time to answer, of the
+/// next besides.
+pub fn asked(
+    governance: &Governance,
+    targets: &BTreeSet<Target>,
+    hands: &BTreeSet<ActorId>,
+    presence: &Presence,
+    now: Time,
+) -> BTreeSet<ActorId> {
+    let away_until = |person: &ActorId| {
+        let said = presence.away.get(person).copied();
+        said.max(governance.calendars.away_until(person, now))
+    };
+    let due = now.plus_secs(AFTER_REVIEW_SECS);
+    let is_too_late = |person: &ActorId| away_until(person).is_some_and(|until| until >= due);
+    let there = |who: &BTreeSet<ActorId>| -> BTreeSet<ActorId> {
+        let there: BTreeSet<ActorId> = who.iter().filter(|person| away_until(person).is_none()).cloned().collect();
+        if there.is_empty() { who.clone() } else { there }
+    };
+    let mut gone = presence.disabled.clone();
+    let mut who = reviewers(governance, targets, hands, &gone, now);
+    let mut asked = there(&who);
+    // Nobody sheds it so: who is away stays asked. Each round leaves out some who were not left out before.
+    while !who.is_empty() && who.iter().all(is_too_late) {
+        gone.append(&mut who);
+        who = reviewers(governance, targets, hands, &gone, now);
+        asked.extend(there(&who));
+    }
+    asked
 }
 
 fn first_of(governance: &Governance, targets: &BTreeSet<Target>, but: &BTreeSet<ActorId>) -> BTreeSet<ActorId> {

@@ -183,7 +183,8 @@ fn met(requires: &[Choice]) -> String {
     let each = |of: &str| people.iter().map(|person| format!("{person}: {of}")).collect::<Vec<_>>().join(", ");
     let mut given = Vec::new();
     if most > 0 {
-        given.push(format!("people: {{ ada: owner, {} }}", each("senior owner")));
+        let roles = if needs().flat_map(Need::roles).any(|role| *role == Role::OnCall) { " oncall" } else { "" };
+        given.push(format!("people: {{ ada: owner, {} }}", each(&format!("senior owner{roles}"))));
         given.push(format!("approvals: [{}]", people.join(", ")));
     }
     if needs().flat_map(Need::roles).any(is_signed) {
@@ -232,9 +233,11 @@ fn met(requires: &[Choice]) -> String {
         given.push("guidance: { docs/runbook.md: 30 }".to_owned());
     }
     let mut text =
-        "# What is not given is harmless: docs/rules.md says what there is.\n- name: with all that it asks for\n  \
-                    given:\n"
+        "# What is not given is harmless: docs/rules.md says what there is.\n- name: with all that it asks for\n"
             .to_owned();
+    if !given.is_empty() {
+        text.push_str("  given:\n");
+    }
     given.iter().for_each(|line| text.push_str(&format!("    {line}\n")));
     text.push_str("  expect: { status: satisfied }\n");
     text

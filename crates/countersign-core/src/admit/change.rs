@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_ledger::Time;
 
 use super::{
-    Authenticated, evidence,
+    Authenticated, delegation, evidence,
     files::files,
     glass,
     governance::unknown_target,
@@ -353,14 +353,8 @@ fn approval(
     // What was said before a cut is said again, with a key that holds no more, or of another time.
     let epoch = authenticated.statement().header.epoch;
     let before = |a: &&ApprovalRecord| a.by == by && a.revision == approval.revision && a.epoch == epoch;
-    let mut again = false;
-    for before in change.approvals.iter().filter(before).filter(|a| change.is_still_within(a.within.as_ref())) {
-        again |= state.holds(&by, &before.key, now)?.is_some();
-    }
-    if again {
-        return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
-    }
-    Ok(())
+    let before = change.approvals.iter().filter(before).filter(|a| change.is_still_within(a.within.as_ref()));
+    delegation::says_more(state, change, before, &by, now)
 }
 
 fn rejection(

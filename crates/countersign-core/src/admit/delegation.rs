@@ -1,4 +1,4 @@
-//! Admission of delegations: of what one has oneself, to a person, for a time; and their end.
+//! Admission of delegations: of what one has oneself, to a person, for a time; their end; and of what is approved again by one.
 
 use countersign_ledger::Time;
 
@@ -6,6 +6,7 @@ use super::{Authenticated, absence::Said, governance::unknown_target, person};
 use crate::{
     calendar::Use,
     catalog::ActorKind,
+    change::{ApprovalRecord, Change},
     delegation::{AHEAD_SECS, DELEGATION_SECS, DelegatedRole, DelegationRecord, MAX_GIVEN, MAX_TAKEN, name_of},
     governance::Governance,
     ids::{ActorId, Target},
@@ -48,6 +49,35 @@ pub(super) fn delegation(
             ),
         )
         .hint("end one: countersign delegate --end ID; see them: countersign delegations"));
+    }
+    Ok(())
+}
+
+/// Whoever has approved a revision approves it again only where something was delegated to them since that can count for it.
+pub(super) fn says_more<'a>(
+    state: &State,
+    change: &Change,
+    before: impl Iterator<Item = &'a ApprovalRecord>,
+    by: &ActorId,
+    now: Time,
+) -> Result<(), Refusal> {
+    let epoch = state.governance.record.header_epoch();
+    // Of what governs nothing is delegated.
+    let counts = |known: &&DelegationRecord| {
+        let covers = |target: &Target| !target.is_governance() && known.covers(target);
+        known.holds(now) && known.epoch == epoch && change.targets.iter().any(covers)
+    };
+    let received = state.person(by)?.map(|record| record.received.as_slice()).unwrap_or_default();
+    for before in before {
+        let is_new = |known: &DelegationRecord| !before.delegated.contains_key(&known.statement);
+        if state.holds(by, &before.key, now)?.is_some() && !received.iter().filter(counts).any(is_new) {
+            let short = change.id.short();
+            return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")).hint(
+                format!(
+                    "by another key, or having seen more: countersign take-back {short}, then countersign review {short}"
+                ),
+            ));
+        }
     }
     Ok(())
 }

@@ -9,8 +9,10 @@ use super::{
 };
 use crate::{
     decision::{Missing, RuleDecision},
-    ids::ActorId,
+    delegation::DelegationRecord,
+    ids::{ActorId, SystemId},
     requirement::Role,
+    snapshot::ApprovalView,
 };
 
 impl Scene<'_> {
@@ -41,6 +43,18 @@ impl Scene<'_> {
         let mut excluded = self.spoken_otherwise();
         excluded.extend(self.carried_by(decided));
         nearest(&excluded)
+    }
+
+    /// Whether somebody could approve in a role, also again: by what was delegated to them since they approved.
+    pub(super) fn could_still(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
+        let before = self.snapshot.approvals.iter().find(|approval| approval.by == *person);
+        let says_more = |before: &ApprovalView| {
+            let is_new =
+                |known: &DelegationRecord| before.delegated.iter().all(|lent| lent.statement != known.statement);
+            !self.people.has_it_themselves(person, role, systems)
+                && self.people.lender(person, role, systems).is_some_and(is_new)
+        };
+        self.people.could_approve(person, role, systems) && before.is_none_or(says_more)
     }
 
     pub(super) fn rejected(&self, person: &ActorId) -> bool {

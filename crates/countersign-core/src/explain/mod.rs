@@ -395,6 +395,7 @@ impl<'a> Scene<'a> {
     /// roles who are all different: who counts for what is then more than a matter of sets.
     fn enough(&self, decision: &Decision) -> Vec<ActorId> {
         let mut excluded = self.spoken();
+        excluded.extend(self.people.silent());
         let binding = || decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status));
         excluded.extend(binding().flat_map(|rule| self.carried_by(rule)));
         self.wishes(decision).map(|wishes| enough(&self.people, &wishes, &excluded)).unwrap_or_default()
@@ -448,8 +449,7 @@ impl<'a> Scene<'a> {
         let spoke = self.rejected(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.together.contains_key(person)
-            || self.together.contains(person)
-            || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
+            || self.together.contains(person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
         let theirs = |rule: &RuleDecision, missing: &Missing| match &missing.token {
             Token::Requirement(requirement) => match &requirement.need {
@@ -457,10 +457,10 @@ impl<'a> Scene<'a> {
                     !made_it
                         && !spoke
                         && !self.carried_by(rule).any(|by| by == person)
-                        && self.people.could_approve(person, role, &asked(rule, missing))
+                        && self.could_still(person, role, &asked(rule, missing))
                 }
                 Need::Apart(parts) => {
-                    let could = |role| self.people.could_approve(person, role, &asked(rule, missing));
+                    let could = |role| self.could_still(person, role, &asked(rule, missing));
                     !made_it
                         && !spoke
                         && !self.carried_by(rule).any(|by| by == person)

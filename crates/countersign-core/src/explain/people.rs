@@ -39,6 +39,8 @@ pub struct People<'a> {
     on_call: Owners<'a>,
     /// Who is away, until when where that is known: able, and named after everybody else.
     away: BTreeMap<&'a ActorId, Time>,
+    /// Who is away by their own word: what they sign that grants is refused.
+    silent: BTreeSet<&'a ActorId>,
     /// Roles that somebody has of somebody else.
     lent: Vec<&'a DelegationRecord>,
     /// Who is in which group, where there is no catalog to ask.
@@ -175,6 +177,7 @@ impl<'a> People<'a> {
         Self {
             on_call: systems.into_iter().map(|system| (system, governance.on_call(system, now))).collect(),
             away,
+            silent: presence.away.keys().collect(),
             lent: presence.delegations.iter().filter(is_ours).filter(|known| lends(&known.of)).collect(),
             everybody: governance.catalog.people(),
             seniors: governance.catalog.seniors(),
@@ -205,6 +208,7 @@ impl<'a> People<'a> {
             groups,
             on_call: Owners::new(),
             away: BTreeMap::new(),
+            silent: BTreeSet::new(),
             lent: Vec::new(),
         }
     }
@@ -238,6 +242,11 @@ impl<'a> People<'a> {
         })
     }
 
+    /// Those whose approval would be refused now, though they could be asked for it.
+    pub(super) fn silent(&self) -> &BTreeSet<&'a ActorId> {
+        &self.silent
+    }
+
     fn is_able(&self, person: &ActorId) -> bool {
         self.everybody.contains(person) && !self.disabled.contains(person)
     }
@@ -254,7 +263,12 @@ impl<'a> People<'a> {
     }
 
     /// The delegation by which somebody has a role for one of these systems that is not theirs.
-    fn lender(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> Option<&'a DelegationRecord> {
+    pub(super) fn lender(
+        &self,
+        person: &ActorId,
+        role: &Role,
+        systems: &BTreeSet<&SystemId>,
+    ) -> Option<&'a DelegationRecord> {
         let covers = |known: &DelegationRecord| {
             known.targets.is_empty() || known.targets.iter().any(|target| systems.contains(&target.system))
         };

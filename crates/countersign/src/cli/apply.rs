@@ -58,7 +58,6 @@ pub const COPY: &str = "copy";
     before.")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
-    #[arg(required_unless_present_any = ["resume", "target"])]
     change: Option<ChangePrefix>,
     /// Each file of the change (repeatable).
     #[arg(long, required_unless_present = "resume", value_name = "PATH", num_args = 1..)]
@@ -90,6 +89,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let Args { change, file, target, offline, permit, by_bundle, resume, lost, command } = args;
     if resume {
         return self::resume(global, change.as_ref(), lost);
+    }
+    if change.is_none() && target.is_empty() {
+        return Err(CliError::usage("which change?").hint(
+            "countersign apply CHANGE --file PATH -- COMMAND; while the log is away, of what nobody has proposed: \
+             countersign apply --target SYSTEM/ENV --file PATH -- COMMAND",
+        ));
     }
     let files = files::read_files(&file)?;
     let transition = transition(&files, &command);

@@ -1,6 +1,7 @@
 //! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
 
 mod drill;
+mod over;
 mod signers;
 
 use std::{
@@ -47,7 +48,6 @@ use crate::{
     home::files::{self, word},
     memory::{self, Memory},
     random,
-    reading::Reading,
     speaker::{Hand, InFrontOf, signed},
     wire::rfc3339,
 };
@@ -148,9 +148,10 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
     lines.extend(computed.iter().flat_map(propose::describe));
     lines.extend(opens(&gate, &args.over, args.incident.as_deref(), why));
     lines.extend(from_where(&transition, args.git.as_deref(), view.id.short()));
-    lines.extend(named(&reading, &args.over)?);
+    lines.extend(over::named(&reading, &args.over)?);
     let over_freezes = super::freeze::gone_over(&reading.state().governance, &args.over_freeze)?;
     lines.extend(over_freezes.iter().map(|freeze| format!("goes over freeze {}", name_of(freeze))));
+    lines.extend(over::of_calendars(&reading)?);
     let seen = looked.as_ref().map_or(Seen::None, |looked| looked.seen);
     let (reason, blob) = submit::reason(why)?;
     tell(&session.speaker.me, &session.speaker.hand, &lines, looked.as_ref());
@@ -221,35 +222,6 @@ fn from_where(transition: &Transition, git: Option<&Path>, short: &str) -> Vec<S
         ));
     }
     lines
-}
-
-/// Whose rejection it says that it goes over, checked: a slip would look as if it were named. A rejection that only a gate was handed
-/// the log does not have, and it can be named all the same.
-fn named(reading: &Reading, over: &[ActorId]) -> Result<Vec<String>, CliError> {
-    let (state, change) = (reading.state(), reading.change());
-    let held = state.held_by(change)?;
-    let standing: BTreeSet<&ActorId> =
-        change.standing_rejections().map(|rejection| &rejection.by).chain(held.iter().map(|held| &held.by)).collect();
-    let mut lines = Vec::new();
-    for by in over.iter().filter(|by| !standing.contains(by)) {
-        is_a_person(&state.governance, by).map_err(|error| match standing.is_empty() {
-            true => error.hint(format!("nobody's rejection of {} stands: leave --over away", change.id.short())),
-            false => error.hint(format!(
-                "those whose rejection of {} stands: {}",
-                change.id.short(),
-                output::joined(&standing)
-            )),
-        })?;
-        lines.push(format!("the log has no rejection by {by} that stands: only one that its gate was handed is meant"));
-    }
-    Ok(lines)
-}
-
-fn is_a_person(governance: &Governance, who: &ActorId) -> Result<(), CliError> {
-    match governance.person(who) {
-        Some(_) => Ok(()),
-        None => Err(CliError::usage(format!("--over {who}: there is no such person in the catalog"))),
-    }
 }
 
 fn opens(gate: &GateId, over: &[ActorId], incident: Option<&str>, why: &str) -> Vec<String> {
@@ -363,19 +335,19 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     if let Some(known) = &known {
         args.over
             .iter()
-            .try_for_each(|by| is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
+            .try_for_each(|by| over::is_a_person(known, by).map_err(|error| error.hint("name whoever rejected it")))?;
     }
-    // Those of a log that this machine has never seen go by their whole digests.
-    let over_freezes = match &known {
-        Some(known) => super::freeze::gone_over(known, &args.over_freeze).or_else(|_| whole(&args.over_freeze)),
-        None => whole(&args.over_freeze),
-    }?;
+    let over_freezes = over::freezes(known.as_deref(), &args.over_freeze)?;
     let (computed, looked) = at_hand(args, &drawn.transition)?;
     let why = args.why.as_deref().unwrap_or_default();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
     lines.extend(propose::describe(&computed));
     lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
+    let kind = Kind::from(args.kind.unwrap_or(usual(&drawn.transition)));
+    let purpose = Purpose { incident: args.incident.clone(), ..Purpose::default() };
+    lines.extend(over::of_known_calendars(known.as_deref(), &drawn.targets, kind, &purpose));
     lines.push(format!("until {}, {}", drawn.until, once(&drawn.transition)));
+    lines.extend(over::not_entitled(known.as_deref(), &me, &drawn.targets));
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
     let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
@@ -419,6 +391,13 @@ fn once(transition: &Transition) -> &'static str {
     }
 }
 
+fn usual(transition: &Transition) -> KindArg {
+    match transition {
+        Transition::Git(_) => KindArg::Code,
+        Transition::Apply(_) => KindArg::Config,
+    }
+}
+
 /// What nobody could propose while the log is away.
 fn proposal(args: &Args, drawn: &Drawn, computed: &Computed, why: &str) -> Result<(Body, Vec<Vec<u8>>), CliError> {
     let text = ProposalText {
@@ -431,15 +410,11 @@ fn proposal(args: &Args, drawn: &Drawn, computed: &Computed, why: &str) -> Resul
         links: Vec::new(),
     };
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, computed)?;
-    let usual = match drawn.transition {
-        Transition::Git(_) => KindArg::Code,
-        Transition::Apply(_) => KindArg::Config,
-    };
     let proposal = Proposal {
         documents: text.documents(),
         facts,
         identities,
-        kind: Kind::from(args.kind.unwrap_or(usual)),
+        kind: Kind::from(args.kind.unwrap_or(usual(&drawn.transition))),
         purpose: Purpose { incident: args.incident.clone(), ..Purpose::default() },
         sponsor: None,
         subject,
@@ -447,17 +422,6 @@ fn proposal(args: &Args, drawn: &Drawn, computed: &Computed, why: &str) -> Resul
         text: text_digest,
     };
     Ok((Body::Proposal(proposal), bytes))
-}
-
-/// Freezes by whole digests: what the log would tell is away.
-fn whole(names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
-    let digest = |name: &String| {
-        super::freeze::whole(name).ok_or_else(|| {
-            CliError::usage(format!("`{name}` is not the whole digest of a freeze"))
-                .hint("while the log is away it has 64 digits, as the gate's refusal says them: --over-freeze DIGEST")
-        })
-    };
-    names.iter().map(digest).collect()
 }
 
 fn of_facts(facts: GitFacts, identities: Identities) -> Computed {
@@ -517,6 +481,7 @@ fn show(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let said = glass.says()?;
     let known = remembered(&glass.said.signed.statement().header.log)?;
     let mut lines = words(&glass)?;
+    lines.extend(over::of_known_calendars_by(known.as_deref(), &glass)?);
     let signers = signers::of(&glass, known.as_deref());
     let who = |(key, id): (&Fingerprint, &Option<ActorId>)| match id {
         Some(id) => format!("signed by {id} with key {key}"),
@@ -597,7 +562,9 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
             .hint("nothing was signed; of commits: git fetch first"));
     }
     let mut lines = words(&glass)?;
+    lines.extend(over::of_known_calendars_by(known.as_deref(), &glass)?);
     lines.extend(propose::describe(&computed));
+    lines.extend(over::not_entitled(known.as_deref(), &me, &glass.says()?.targets));
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
     let mut signatures = glass.said.envelope.signatures().to_vec();
@@ -685,11 +652,22 @@ fn told(
             }
         }
         Transition::Apply(apply) => {
-            let command = quoted(&apply.command);
-            anstream::println!("  where it was refused: countersign apply {of} --offline {} -- {command}", word(file));
+            let (what, command) = (applied(glass, &change), quoted(&apply.command));
+            anstream::println!(
+                "  where it was refused: countersign apply {what} {of} --offline {} -- {command}",
+                word(file)
+            );
         }
     }
     Ok(Exit::Done)
+}
+
+/// What `apply` is asked for: the change, or the targets of what nobody could propose.
+fn applied(glass: &Glass, change: &ChangeId) -> String {
+    let proposed = glass.proposal.as_ref().map(|part| part.signed.statement().body.clone());
+    let Some(Body::Proposal(proposal)) = proposed else { return change.short().to_owned() };
+    let targets: Vec<String> = proposal.targets.iter().map(|target| format!("--target {target}")).collect();
+    targets.join(" ")
 }
 
 /// Files as options of a command line.

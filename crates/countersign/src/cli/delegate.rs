@@ -111,7 +111,10 @@ fn delegate(
             );
             heading("Next");
             anstream::println!("  end it before: countersign delegate --end {name}");
-            anstream::println!("  {}", faint("what they approved before does not count by it; they approve again"));
+            anstream::println!(
+                "  {}",
+                faint("what they approved before does not count by it; they approve again: countersign review CHANGE")
+            );
         }
     }
     Ok(Exit::Done)

@@ -232,6 +232,19 @@ pub fn whole(name: &str) -> Option<Digest> {
     text.parse().ok()
 }
 
+/// Whether none of these is a freeze of a calendar, which whoever breaks the glass passes unnamed.
+pub fn of_no_calendar(governance: &Governance, names: &[String]) -> Result<(), CliError> {
+    let of_one = |name: &&String| {
+        governance.calendars.get(name).is_some_and(|calendar| calendar.file.used == Use::Freeze)
+            && find(governance, name).is_err()
+    };
+    match names.iter().find(of_one) {
+        None => Ok(()),
+        Some(name) => Err(CliError::usage(format!("{name} is a freeze of a calendar, over which broken glass goes"))
+            .hint("a calendar's freeze needs no naming: leave --over-freeze away")),
+    }
+}
+
 /// The statements that whoever breaks the glass goes over: freezes that hold, or by its whole digest one that only a gate was handed.
 pub fn gone_over(governance: &Governance, names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
     let one = |name: &String| match find(governance, name) {
@@ -240,6 +253,7 @@ pub fn gone_over(governance: &Governance, names: &[String]) -> Result<BTreeSet<D
             .hint("what is over stops nothing: leave --over-freeze away")),
         Err(error) => whole(name).ok_or(error),
     };
+    of_no_calendar(governance, names)?;
     names.iter().map(one).collect()
 }
 

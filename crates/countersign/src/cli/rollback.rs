@@ -3,6 +3,8 @@
 //! What it restores is worked out here, from the signed statements of what landed last; the server only says which change that is.
 //! Whether one signature is enough, the gate decides by its own copy of the log.
 
+mod refused;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -192,7 +194,11 @@ impl Plan<'_> {
         let last = self.landed.landed.first()?;
         let short = last.change.short();
         let Some(before) = self.before else {
-            return Some(format!("before {short} no enforcing gate applied anything to {target}"));
+            let mut why = format!("before {short} no enforcing gate applied anything to {target}");
+            for known in self.does_not_count() {
+                why.push_str(&format!("; {known}"));
+            }
+            return Some(why);
         };
         if let Some(other) = self.args.to.as_ref().filter(|to| !to.names(&before.change)) {
             let before = before.change.short();
@@ -302,7 +308,7 @@ impl Plan<'_> {
         let why = why.unwrap_or_else(|| "the rules ask for more".to_owned());
         let short = id.short();
         Err(CliError::refused("no-rollback", format!("{why}; it is proposed as an ordinary change, {short}"))
-            .hint(format!("have it approved, then land it: countersign show {short}")))
+            .hint(self.entitled_or(format!("have it approved, then land it: countersign show {short}"), short)))
     }
 
     /// What came of it, for a person or a program.
@@ -386,7 +392,7 @@ impl Plan<'_> {
             ));
         }
         if let Some(why) = self.why_not() {
-            return Err(no_rollback(why).hint(self.as_a_change(path, &tip, &head)));
+            return Err(no_rollback(why).hint(self.or_break(self.as_a_change(path, &tip, &head))));
         }
         let computed = Computed {
             subject: Subject::Git(GitSubject {
@@ -427,7 +433,7 @@ impl Plan<'_> {
         let Subject::Git(git) = self.undone.subject() else { return String::new() };
         let quote = |text: String| quoted(&[text]);
         format!(
-            "it is an ordinary change, and git push {} {}:{} lands it; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}",
+            "it is an ordinary change, and git push {} {}:{} lands it; propose it: countersign propose {} --kind {} --git {} --repository {} --branch {} --range {}..{} --title {} --why {} --rollback {}{}",
             self.args.push,
             head.short(),
             git.branch.trim_start_matches("refs/heads/"),
@@ -440,7 +446,8 @@ impl Plan<'_> {
             head.short(),
             quote(self.title()),
             quote(self.why()),
-            quote(self.back())
+            quote(self.back()),
+            self.documents()
         )
     }
 
@@ -457,8 +464,12 @@ impl Plan<'_> {
             let bytes = unescape_path(name);
             let here = stands.get(&bytes).map(String::as_str);
             if here != new.as_ref().map(ToString::to_string).as_deref() {
-                return Err(no_rollback(format!("something else has changed {} since", printable(name)))
-                    .hint("take back what should go by hand (git revert), and propose that: countersign propose"));
+                return Err(no_rollback(format!("something else has changed {} since", printable(name))).hint(
+                    self.or_break(
+                        "take back what should go by hand (git revert), and propose that: countersign propose"
+                            .to_owned(),
+                    ),
+                ));
             }
             match old {
                 Some(old) => wanted.extend(format!("{old}\t").into_bytes()),
@@ -478,12 +489,12 @@ impl Plan<'_> {
     fn files(&self, global: &Global) -> Result<Exit, CliError> {
         let Some(before) = self.before else {
             return Err(no_rollback(self.why_not().unwrap_or_default())
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         };
         let earlier = self.session.read(&ChangePrefix::from(&before.change))?;
         let Subject::Files(subject) = earlier.subject() else {
             return Err(no_rollback(format!("{} is about commits, and files landed after it", before.change.short()))
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         };
         let (target, undone) = (&self.args.target, &self.undone.change().id);
         let is_another = |undone: &FilesSubject| shape_of(undone) != shape_of(subject);
@@ -492,7 +503,7 @@ impl Plan<'_> {
         {
             let (target, last, before) = (target.clone(), undone.clone(), before.change.clone());
             return Err(no_rollback(NoRollback::AnotherCommand { target, last, before }.to_string())
-                .hint("propose what should run there: countersign propose"));
+                .hint(self.or_break("propose what should run there: countersign propose".to_owned())));
         }
         let Some(command) = &subject.command else {
             return Err(no_rollback(format!("{} names no command", before.change.short())));
@@ -502,16 +513,17 @@ impl Plan<'_> {
                 subject.files.keys().map(|name| format!("--file {}", quoted(std::slice::from_ref(name)))).collect();
             let targets: Vec<String> =
                 self.undone.change().targets.iter().map(|target| format!("--target {target}")).collect();
-            return Err(no_rollback(why).hint(format!(
-                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title {} --why {} --rollback {}",
+            return Err(no_rollback(why).hint(self.or_break(format!(
+                "it is an ordinary change; propose it: countersign propose {} --kind {} {} --command {} --title {} --why {} --rollback {}{}",
                 targets.join(" "),
                 self.undone.change().kind,
                 files.join(" "),
                 quoted(&[quoted(command)]),
                 quoted(&[self.title()]),
                 quoted(&[self.why()]),
-                quoted(&[self.back()])
-            )));
+                quoted(&[self.back()]),
+                self.documents()
+            ))));
         }
         let folder = tempfile::tempdir()
             .map_err(|e| CliError::new("failed", format!("the earlier files have no place here: {e}")))?;

@@ -158,10 +158,16 @@ impl Session {
         Ok(receipt)
     }
 
+    /// A change, and how people stand who have not spoken about it.
+    fn as_it_stands(&self, change: &ChangePrefix) -> Result<ChangeView, CliError> {
+        let reading = self.read(change)?;
+        let presence = show::others(&self.log, &reading);
+        Ok(reading.with_presence(presence).view()?)
+    }
+
     /// The server says that the rules deny: what they say of the signed statements is worked out here.
     fn denied(&self, change: &ChangeId) -> CliError {
-        let view = self.read(&ChangePrefix::from(change)).and_then(|reading| Ok(reading.view()?));
-        let view = match view {
+        let view = match self.as_it_stands(&ChangePrefix::from(change)) {
             Ok(view) => view,
             Err(error) => return error,
         };
@@ -287,7 +293,7 @@ pub fn said(
             }
         };
     };
-    let view = session.read(&ChangePrefix::from(id))?.view()?;
+    let view = session.as_it_stands(&ChangePrefix::from(id))?;
     stands(global, &view, &session.speaker.me, receipt, &done(receipt))
 }
 

@@ -37,7 +37,7 @@ use crate::{
     known::{KnownError, KnownLog},
     reading::Reading,
     signer::SignerError,
-    wire::{ChangeView, FindingLine, FindingPage, rfc3339},
+    wire::{ChangeView, FindingLine, FindingPage, RejectionLine, rfc3339},
 };
 
 /// How many changes of each of the two lists are looked up.
@@ -145,6 +145,9 @@ struct Mine {
     comments: usize,
     #[serde(skip)]
     asked_by: Vec<ActorId>,
+    /// Who has rejected it, and why, where that stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rejected: Vec<String>,
     waits_on: Vec<WaitsOn>,
     command: String,
 }
@@ -384,10 +387,16 @@ impl Mine {
         }
         // What a gate lands, its owner pushes or applies; nothing but this puts in force what governs.
         let publishes = view.allowed() && view.targets.iter().all(Target::is_governance);
-        let command = match (overtaken, publishes) {
-            (true, _) => format!("countersign amend HOME --revise {}", view.id.short()),
-            (false, true) => format!("countersign publish {}", view.id.short()),
-            (false, false) => format!("countersign show {}", view.id.short()),
+        let rejected: Vec<String> = view.rejections.iter().filter(|one| !one.lifted).map(said_no).collect();
+        let governs = view.targets.iter().all(Target::is_governance);
+        let command = match (overtaken || (governs && !rejected.is_empty()), publishes, rejected.is_empty()) {
+            (true, ..) => format!("countersign amend HOME --revise {}", view.id.short()),
+            (false, true, _) => format!("countersign publish {}", view.id.short()),
+            (false, false, false) => {
+                let short = view.id.short();
+                format!("countersign revise {short} with what answers that; what was said: countersign show {short}")
+            }
+            (false, false, true) => format!("countersign show {}", view.id.short()),
         };
         let said = unanswered(reading.change(), me);
         let asked_by: BTreeSet<&ActorId> = said.iter().map(|comment| &comment.by).collect();
@@ -403,6 +412,7 @@ impl Mine {
             expires: view.explanation.expires.clone(),
             comments: said.len(),
             asked_by,
+            rejected,
             waits_on,
             command,
         })
@@ -520,6 +530,7 @@ impl Mine {
             anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
         }
         self.expires.iter().for_each(|expires| anstream::println!("{INDENT}{}", warn(expires)));
+        self.rejected.iter().for_each(|no| anstream::println!("{INDENT}{}: {}", bad("rejected"), printable(no)));
         for WaitsOn { missing, who, more, notes } in &self.waits_on {
             let named = |person: &ActorId| match notes.get(person) {
                 Some(note) => format!("{person} ({note})"),
@@ -534,6 +545,14 @@ impl Mine {
             anstream::println!("{INDENT}{comments} by {} since you said something of it", list(&self.asked_by));
         }
         anstream::println!("{INDENT}{}", self.command);
+    }
+}
+
+/// `by carol: the timeout is too long`.
+fn said_no(one: &RejectionLine) -> String {
+    match &one.why {
+        Some(why) => format!("by {}: {why}", one.by),
+        None => format!("by {}, in words that were erased", one.by),
     }
 }
 

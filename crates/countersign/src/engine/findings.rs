@@ -17,7 +17,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, FindingId, Target},
     landed::{BrokenGlass, LandedAlone, RolledBack},
     refusal::Refusal,
-    rollback::{AFTER_REVIEW_SECS, reviewers},
+    rollback::{self, AFTER_REVIEW_SECS},
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
     statement::{Body, Finding, Holder, MAX_LIST, Matter},
     take,
@@ -228,12 +228,8 @@ impl Engine {
         }
         // Nobody is asked who cannot answer, and whoever is away only where nobody else is there.
         let presence = records::presence(&*self.store, &governance, now).await?;
-        let by_calendar = governance.calendars.away(now);
-        let is_away = |person: &ActorId| presence.away.contains_key(person) || by_calendar.contains(person);
         let asked = |targets: &BTreeSet<Target>, hands: BTreeSet<ActorId>| -> BTreeSet<ActorId> {
-            let who = reviewers(&governance, targets, &hands, &presence.disabled, now);
-            let there: BTreeSet<ActorId> = who.iter().filter(|person| !is_away(person)).cloned().collect();
-            if there.is_empty() { who } else { there }.into_iter().take(MAX_LIST).collect()
+            rollback::asked(&governance, targets, &hands, &presence, now).into_iter().take(MAX_LIST).collect()
         };
         // Whom only a trailer names stays among them: else whoever writes it would choose who looks.
         let had_a_hand = |change: &Change| take::contributors(&governance, change).but_claimed();

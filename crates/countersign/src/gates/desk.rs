@@ -13,6 +13,7 @@ pub mod bundle;
 mod carried;
 mod glass;
 mod handed;
+mod open;
 pub mod spend;
 mod waited;
 
@@ -28,10 +29,9 @@ use countersign_core::{
     decision::{Decision, Outcome},
     explain::{self, Explanation},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, GateId, Nonce, RepositoryId},
     permit,
     refusal::Refusal,
-    rollback,
     rules::decide,
     snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
@@ -388,11 +388,6 @@ impl Desk {
         Ok(self.runtime.block_on(self.follower.changes_bringing(repository, branch, delta))?)
     }
 
-    /// The changes whose present revision is this commit.
-    pub fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, DeskError> {
-        Ok(self.runtime.block_on(self.follower.changes_at(repository, head))?)
-    }
-
     /// A blob: from the copy, or from the server, which can only give what hashes to its name.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, DeskError> {
         if let Some(bytes) = self.runtime.block_on(self.follower.blobs(&[*digest]))?.remove(digest) {
@@ -415,12 +410,6 @@ impl Desk {
             Outcome::Deny => {}
         }
         Ok((change, judged))
-    }
-
-    /// What one owner could roll back in the place of a change that nobody has proposed.
-    pub fn rollback_instead(&self, change: &Change, now: Time) -> Result<Option<ChangeId>, DeskError> {
-        let state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
-        Ok(rollback::instead(&state, change, now)?)
     }
 
     /// The same, whoever vouches for the log.

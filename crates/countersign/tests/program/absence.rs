@@ -33,6 +33,12 @@ fn who_is_away_is_told_and_what_their_key_signs_counts_when_they_are_back() {
     assert!(shown.stdout.contains("bob (away until "), "{shown}");
     let mine = ok(&world, "alice", &[])["mine"][0]["waits_on"].to_string();
     assert!(mine.contains("away until"), "{mine}");
+    // So is whoever approves, right afterwards.
+    world.edit("other", "payments/timeout", "20\n");
+    let other = world.propose("alice", &[PAYMENTS]);
+    let approved = world.say("carol", &["approve", &other, "--git", "work", "--format", "text"]);
+    assert!(approved.stdout.contains("bob (away until "), "{approved}");
+    world.git(&["checkout", "--quiet", "change"]);
     let covered = world.say("alice", &["coverage"]).json();
     assert_eq!(covered["absent"], serde_json::json!(["bob"]), "{covered}");
     let hangs = world.say("alice", &["coverage", "--at", &in_days(4), "--weeks", "1"]).json();

@@ -50,11 +50,16 @@ struct Outage {
 impl Outage {
     /// The server is away, and the gate has followed it until then.
     fn new() -> Self {
+        Self::after(|_| ())
+    }
+
+    fn after(before: impl FnOnce(&World)) -> Self {
         let mut world = World::usual();
         world.edit("first", "search/limit", "11\n");
         let change = world.propose("alice", &["search/production"]);
         world.approve("bob", &change);
         world.push(&["HEAD:main"]).passes();
+        before(&world);
         // What a person's machine remembers of the log.
         for who in ["alice", "bob", "carol", "dave"] {
             assert_eq!(world.say(who, &["whoami"]).status, 0);
@@ -398,6 +403,61 @@ fn what_was_signed_in_an_outage_opens_one_push_at_one_gate_for_an_hour() {
     fs::remove_dir_all(outage.world.stage.path("shop.git/countersign/glass")).unwrap();
     outage.push_with("glass.json").passes();
     outage.back();
+}
+
+/// Enough have signed it, and yet it opens neither another gate of the same repository nor its own after the hour.
+#[test]
+fn a_fully_signed_file_opens_no_other_gate_and_nothing_after_an_hour() {
+    let outage = Outage::after(|world| {
+        world.must("git", &["clone", "--quiet", "--bare", "shop.git", "mirror.git"]);
+        let installed = world.stage.run(&format!(
+            "--url {} --key alice gate install mirror.git --name mirror-git --repository shop --trust home/trust.json \
+             --branch main --map **=payments/production",
+            world.server().url
+        ));
+        assert_eq!(installed.status, 0, "{installed}");
+        world.git(&["remote", "add", "mirror", &world.stage.path("mirror.git").display().to_string()]);
+        world.git(&["push", "--quiet", "mirror", "HEAD:refs/heads/seen"]);
+    });
+    outage.world.edit("fix", "payments/retries", "5\n");
+    let at = drawn(&outage.world.push(&["HEAD:main"]));
+    outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]).done();
+    outage.sign("dave", &["--cosign", "glass.json"]).done();
+    let bytes = fs::read(outage.world.stage.path("glass.json")).unwrap();
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+    let option = format!("countersign-break-glass={text}");
+    // What the other gate draws itself is something else.
+    for code in ["[not-drawn]", "[another-"] {
+        let output = outage.world.try_git(&["push", "--quiet", "-o", &option, "mirror", "HEAD:main"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(code), "{code}: {said}");
+    }
+    outage.world.stage.is_ahead(61 * 60);
+    outage.push_with("glass.json").is_refused("not-drawn");
+}
+
+/// Two keys of one person are one person, also where a file was made without asking whose they are.
+#[test]
+fn two_keys_of_one_person_do_not_open_tier_1_without_the_log() {
+    let outage = Outage::after(|world| {
+        world.stage.key("carols-other");
+        let other = world.key("carols-other").public().to_string();
+        world.publish(|files| {
+            let mut people: Value = serde_json::from_slice(&files["people/owners.json"]).unwrap();
+            people["carol"]["keys"].as_array_mut().unwrap().push(json!(other));
+            files.insert("people/owners.json".to_owned(), canonical::to_bytes(&people).unwrap());
+        });
+        // The gate sees that.
+        world.push(&["HEAD:refs/heads/seen"]).passes();
+    });
+    outage.world.edit("fix", "payments/retries", "5\n");
+    let at = drawn(&outage.world.push(&["HEAD:main"]));
+    outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]).done();
+    // The program would not sign it as carol: as somebody else it does.
+    outage.sign("carols-other", &["--cosign", "glass.json", "--as", "dave"]).done();
+    let push = outage.push_with("glass.json");
+    push.is_refused("glass-people");
+    assert!(push.said.contains("has the signatures of 1"), "{}", push.said);
 }
 
 /// Nobody has to push for the log to hear of it.

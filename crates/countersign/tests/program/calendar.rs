@@ -70,6 +70,12 @@ fn a_freeze_stops_what_may_not_pass_and_says_until_when() {
     let listed = text(&["list"]);
     assert!(listed.stderr.contains("freeze year-end holds until"), "{listed}");
 
+    // Broken glass goes over it, and says so; to name it is no use.
+    let named = text(&["break-glass", &change, "--why", "orders fail", "--over-freeze", "year-end"]);
+    assert!(named.status == 2 && named.stderr.contains("a calendar's freeze needs no naming"), "{named}");
+    let glass = world.say("alice", &["break-glass", &change, "--why", "orders fail"]);
+    assert!(glass.stderr.contains(&format!("goes over freeze year-end of a calendar, until {until}")), "{glass}");
+
     let said = text(&["calendar"]);
     for words in ["freeze year-end", "production; what may pass: a rollback, what answers an incident", "Most orders"] {
         assert!(said.stdout.contains(words), "{words}: {said}");

@@ -471,3 +471,22 @@ fn an_outcome_that_could_not_be_told_is_told_later() {
     assert_eq!(world.state(&change), "applied");
     world.stop_server();
 }
+
+/// Whoever amends a commit that is proposed already is told to revise that change, and not to make another one of it.
+#[test]
+fn an_amended_commit_is_the_next_revision_of_what_was_proposed() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.write("checkout/timeout", "20\n");
+    world.git(&["commit", "--quiet", "--all", "--amend", "--no-edit"]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("no-change");
+    let revise = format!("countersign revise {} --git . --repository shop --branch main --range ", &change[..12]);
+    let (at, new) = (push.raw.find(&revise), push.raw.find("countersign propose"));
+    assert!(at.is_some() && at < new, "{}", push.said);
+    // Of another branch it says nothing.
+    let push = world.push(&["HEAD:release"]);
+    push.is_refused("no-change");
+    assert!(!push.raw.contains("countersign revise"), "{}", push.said);
+}

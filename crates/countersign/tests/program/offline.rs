@@ -1,6 +1,9 @@
 //! `apply` while the log is away: on people's word, once, on the machine that drew it.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
+
+use countersign_core::canonical;
+use serde_json::{Value, json};
 
 use crate::{stops::swallowed, support::Run, world::World};
 
@@ -50,6 +53,13 @@ impl Outage {
         word.unwrap_or_else(|| panic!("{run}")).to_owned()
     }
 
+    /// For a person.
+    fn text(&self, who: &str, words: &str) -> Run {
+        let options = ["--url", &self.url, "--key", who];
+        let words: Vec<&str> = options.into_iter().chain(words.split_whitespace()).collect();
+        self.world.stage.run_on(&self.world.machine, &words)
+    }
+
     fn sign(&self, who: &str, file: &str, words: &[&str]) -> Run {
         self.say(who, &[&["break-glass", "--file", file], words].concat())
     }
@@ -77,11 +87,16 @@ fn a_command_runs_without_the_log_on_two_peoples_word_and_on_no_ones() {
     let change = first["change"].as_str().unwrap().to_owned();
     // One is not enough on tier 1.
     outage.run_fix("carol", "payments/production", "glass.json").is_refused(3, "glass-people");
-    outage.sign("dave", "fix.json", &["--cosign", "glass.json"]).done();
+    let told = outage.text("dave", "break-glass --file fix.json --cosign glass.json");
+    // The line that is told is the one that works.
+    let line =
+        told.stdout.lines().find_map(|line| line.split_once("countersign apply ")).map(|(_, rest)| rest.to_owned());
+    let line = line.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(line, "--target payments/production --file fix.json --offline glass.json -- cat fix.json", "{told}");
     // Another who runs it has drawn nothing.
     outage.run_fix("dave", "payments/production", "glass.json").is_refused(1, "not-drawn");
     outage.run_fix("carol", "search/production", "glass.json").is_refused(1, "another-change");
-    let run = outage.run_fix("carol", "payments/production", "glass.json");
+    let run = outage.text("carol", &format!("apply {line}"));
     assert_eq!((run.status, run.stdout.trim()), (0, "{\"pay\": false}"), "{run}");
     assert!(run.stderr.contains("the glass is broken by carol and dave"), "{run}");
     // Once.
@@ -155,6 +170,59 @@ fn a_proposed_change_is_applied_without_the_log() {
     outage.back();
     outage.world.say("carol", &["apply", "--resume"]).done();
     assert_eq!(outage.world.state(&change), "applied");
+}
+
+/// The line of a change that was proposed names it; who names neither is told of both.
+#[test]
+fn the_line_that_runs_a_command_without_the_log_names_what_it_is_for() {
+    let outage = Outage::new();
+    let words = [outage.change.as_str(), "--file", "flags.json", "--", "cat", "flags.json"];
+    let at = outage.drawn("carol", &words);
+    let told =
+        outage.text("carol", &format!("break-glass --file flags.json --at {at} --why slow --out glass.json --yes"));
+    let short = &outage.change[..12];
+    let line = format!("countersign apply {short} --file flags.json --offline glass.json -- cat flags.json");
+    assert!(told.stdout.contains(&line), "{line}: {told}");
+    let usage = outage.text("carol", "apply --file flags.json --offline glass.json -- cat flags.json");
+    assert_eq!(usage.status, 2, "{usage}");
+    assert!(usage.stderr.contains("--target SYSTEM/ENV"), "{usage}");
+}
+
+/// Who opens nothing of all of it is told so before they sign, with whose word does.
+#[test]
+fn who_is_not_entitled_for_all_of_it_is_told_before_signing_without_the_log() {
+    let outage = Outage::after(|world| {
+        world.publish(|files| {
+            // Dave owns nothing.
+            let read = |files: &BTreeMap<String, Vec<u8>>, path: &str| -> Value {
+                serde_json::from_slice(&files[path]).unwrap()
+            };
+            let (mut people, mut profiles) = (read(files, "people/owners.json"), read(files, "profiles/owners.json"));
+            let mut dave = people.as_object_mut().unwrap().remove("dave").unwrap();
+            dave.as_object_mut().unwrap().remove("groups");
+            let mails = profiles["people"].as_object_mut().unwrap().remove("dave").unwrap();
+            let written = [
+                ("people/_.json", json!({ "dave": dave })),
+                ("people/owners.json", people),
+                ("profiles/_.json", json!({ "people": { "dave": mails }, "salt": "00112233445566778899aabbccddeeff" })),
+                ("profiles/owners.json", profiles),
+            ];
+            files.extend(written.map(|(path, value)| (path.to_owned(), canonical::to_bytes(&value).unwrap())));
+        });
+        // This machine has seen that.
+        world.say("carol", &["whoami"]).done();
+    });
+    let words = [&["--target", "payments/production", "--target", "search/production"], &FIX[..]].concat();
+    let refused = outage.say("carol", &[&["apply"], &words[..]].concat());
+    assert!(refused.stderr.contains("own all of payments/production and search/production"), "{refused}");
+    let at = outage.drawn("carol", &words);
+    let told = outage.sign("dave", "fix.json", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]);
+    assert!(
+        told.stderr.contains("the signature of dave opens nothing") && told.stderr.contains("alice, bob and carol"),
+        "{told}"
+    );
+    let counts = outage.sign("carol", "fix.json", &["--at", &at, "--why", "orders fail", "--out", "other.json"]);
+    assert!(!counts.stderr.contains("opens nothing"), "{counts}");
 }
 
 /// While the log is there, it is asked.

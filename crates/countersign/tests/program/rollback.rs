@@ -55,6 +55,11 @@ fn roll_back(world: &World, who: &str, further: &[&str]) -> Run {
     run
 }
 
+fn hint_of(run: &Run) -> String {
+    let told = run.stderr.lines().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    told.and_then(|told| Some(told["error"]["hint"].as_str()?.to_owned())).unwrap_or_else(|| panic!("{run}"))
+}
+
 /// Nobody's key is here but this one's.
 fn alone(world: &World, who: &str) {
     for other in ["alice", "bob", "carol", "dave"].into_iter().filter(|other| *other != who) {
@@ -122,6 +127,12 @@ fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
     let again = roll_back(&world, "dave", &[]);
     again.is_refused(3, "no-rollback");
     assert!(again.stderr.contains("no enforcing gate applied anything"), "{again}");
+    // What did land there is named, with why that is nothing to go back to.
+    for said in
+        [format!("{} brought back what {} left", &change[..12], &good[..12]), format!("{} landed and was", &bad[..12])]
+    {
+        assert!(again.stderr.contains(&said), "{said}: {again}");
+    }
 }
 
 #[test]
@@ -144,6 +155,25 @@ fn what_is_no_rollback_is_an_ordinary_change_and_says_so() {
     push.is_refused("denied-by-rules");
     assert!(push.said.contains("no rollback that one person may do alone: there is no way back past"), "{}", push.said);
     assert_eq!(world.tip("main").as_str(), tip);
+}
+
+/// Who may break the glass is told of it where a rollback is refused, and the line that proposes it asks for what rules ask for.
+#[test]
+fn a_refused_rollback_names_the_glass_and_what_rules_ask_to_be_said() {
+    let world = World::usual();
+    world.edit("first", "payments/retries", "9\n");
+    let change = world.propose("alice", &["payments/production"]);
+    world.say("alice", &["disclose", &change, "--none"]).done();
+    for who in ["bob", "carol"] {
+        world.approve(who, &change);
+    }
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet", "origin"]);
+    let refused = world.say("dave", &[&["rollback", "payments/production", "--git", "work"][..], &WHY].concat());
+    refused.is_refused(3, "no-rollback");
+    let hint = hint_of(&refused);
+    assert!(hint.contains("--risk \"...\"") && hint.contains("--tests \"...\""), "{hint}");
+    assert!(hint.ends_with("countersign break-glass CHANGE --why TEXT"), "{hint}");
 }
 
 /// Whoever reverts by hand is told that one signature does it, before and after they propose it.

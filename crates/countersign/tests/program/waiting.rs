@@ -131,7 +131,9 @@ fn what_one_rejected_waits_again_once_its_author_has_moved() {
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     assert_eq!(world.say("carol", &["reject", &change, "--why", "not now"]).status, 0);
     assert_eq!(told(&world, "carol")["waiting"], serde_json::json!([]));
-    assert_eq!(told(&world, "alice")["mine"][0]["state"], "rejected");
+    let mine = told(&world, "alice")["mine"][0].clone();
+    assert_eq!((&mine["state"], &mine["rejected"]), (&"rejected".into(), &serde_json::json!(["by carol: not now"])));
+    assert!(mine["command"].as_str().unwrap().starts_with("countersign revise "), "{mine}");
 
     world.stage.write("flags.json", "{\"fast\": 1}\n");
     let revised = world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]);

@@ -111,3 +111,20 @@ fn an_absence_is_neither_backdated_nor_endless() {
     }
     assert!(told(world.away("linus", 1)).starts_with("too-many-absences"));
 }
+
+/// Whose approval would be refused because they are away is no example of who suffices.
+#[test]
+fn who_is_away_is_not_among_those_who_would_be_enough() {
+    let mut world = World::new();
+    let change = world.propose("ada", "checkout/production");
+    let enough = |world: &World| {
+        let presence = world.state.presence(world.now);
+        let decision = world.decision(&change);
+        countersign_core::explain::explain(&decision, &world.state, world.change(&change), &presence, world.now)
+            .unwrap()
+            .enough
+    };
+    assert!(enough(&world).contains(&id("grace")), "{:?}", enough(&world));
+    world.away("grace", 7).unwrap();
+    assert!(!enough(&world).contains(&id("grace")), "{:?}", enough(&world));
+}

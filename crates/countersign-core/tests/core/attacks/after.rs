@@ -8,7 +8,7 @@ use countersign_core::{
     ids::FindingId,
     kind::Purpose,
     landed::{BrokenGlass, Landed, RolledBack},
-    rollback::{NoRollback, Rollback, reviewers, rollback},
+    rollback::{NoRollback, Rollback, asked, reviewers, rollback},
     statement::{BreakGlass, Finding, FindingAnswer, Matter},
     take,
     verify::verify,
@@ -436,4 +436,22 @@ fn a_newcomer_and_who_enrolled_them_set_no_rejection_aside_together() {
     assert_eq!(world.change(&change).standing_rejections().count(), 1);
     world.set_aside("barbara", &change, "mallory").unwrap();
     assert_eq!(world.change(&change).standing_rejections().count(), 0);
+}
+
+/// Whoever is the only owner and away past its due time cannot be the only one who is asked; nor do they shed it.
+#[test]
+fn an_after_review_is_asked_of_others_besides_where_every_owner_is_away_past_its_due_time() {
+    let mut world = World::new();
+    let hands = BTreeSet::from([id("linus")]);
+    let of = targets(&[SEARCH]);
+    let who = |world: &World| asked(&world.state.governance, &of, &hands, &world.state.presence(world.now), world.now);
+    assert_eq!(who(&world), [id("mallory")].into());
+    // They are back in time.
+    world.away("mallory", 2).unwrap();
+    assert_eq!(who(&world), [id("mallory")].into());
+    world.away("mallory", 7).unwrap();
+    assert_eq!(who(&world), [id("barbara"), id("grace"), id("mallory")].into());
+    // Of the seniors one who is there suffices.
+    world.away("grace", 2).unwrap();
+    assert_eq!(who(&world), [id("barbara"), id("mallory")].into());
 }

@@ -1,6 +1,10 @@
 //! Attacks on delegation: judging one's own change by another, counting one person as two or two as one, passing on, outliving.
 
-use countersign_core::{delegation::DelegatedRole, explain::Explained, statement::Delegation};
+use countersign_core::{
+    delegation::DelegatedRole,
+    explain::{Explained, Obligation, could_supply},
+    statement::Delegation,
+};
 
 use super::*;
 use crate::kit::{DAY, HOUR};
@@ -279,6 +283,37 @@ fn a_part_of_a_log_in_which_only_the_delegator_speaks_holds() {
     let part = world.part_of(streams.iter().map(|stream| stream.parse().unwrap()).collect());
     let report = countersign_core::verify::verify(&world.trust, &part, world.now);
     assert!(report.holds(), "{report:?}");
+}
+
+/// What was approved before a delegation is approved again, which counts by it; and not a third time.
+#[test]
+fn an_approval_given_again_after_a_delegation_began_counts_by_it() {
+    let (mut world, change) = of_checkout();
+    world.approve("linus", &change).unwrap();
+    assert!(told(world.approve("linus", &change)).starts_with("already-approved"));
+    let hint = world.approve("linus", &change).unwrap_err().hint.unwrap();
+    assert!(hint.contains("take-back") && hint.contains("countersign review"), "{hint}");
+    // Of other targets than the change's it says nothing.
+    world.delegate_for("grace", "owner", "linus", &["checkout/staging"]).unwrap();
+    assert!(told(world.approve("linus", &change)).starts_with("already-approved"));
+    world.delegate("grace", "owner", "linus", 7).unwrap();
+    assert_eq!(owners(&world, &change), RuleStatus::Unsatisfied);
+    // It waits for him in his own list.
+    assert!(!could(&world, &change, "linus").is_empty());
+    world.approve("linus", &change).unwrap();
+    assert_eq!(owners(&world, &change), RuleStatus::Satisfied);
+    assert!(could(&world, &change, "linus").is_empty());
+    assert!(told(world.approve("linus", &change)).starts_with("already-approved"));
+    let snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
+    assert_eq!(snapshot.approvals.len(), 1);
+    assert_eq!(world.replayed().unwrap().all_heads(), world.state.all_heads());
+}
+
+/// What this person could still say of what is missing.
+fn could(world: &World, change: &ChangeId, who: &str) -> Vec<Obligation> {
+    let decision = world.decision(change);
+    let presence = world.state.presence(world.now);
+    could_supply(&decision, &world.state, world.change(change), &presence, &id(who)).unwrap()
 }
 
 /// Nobody's word is there twice, also where the one that is there does not count; and that is said.

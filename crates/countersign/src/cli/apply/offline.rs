@@ -143,8 +143,11 @@ impl Alone {
             return Err(CliError::new("glass-people", format!("no {needed} people are entitled to open that")));
         }
         if !entitled.contains(&self.me) {
-            return Err(CliError::new("not-entitled", format!("{} neither owns all of it nor is a senior", self.me))
-                .hint(format!("one of these runs it, with their own key: {}", output::list(&entitled))));
+            return Err(CliError::new(
+                "not-entitled",
+                format!("{} neither owns {}, nor is on call for it, nor is a senior", self.me, glass::all_of(&targets)),
+            )
+            .hint(format!("one of these runs it, with their own key: {}", output::list(&entitled))));
         }
         let (checkpoint, epoch) = self.desk.in_front_of()?;
         let (nonce, at) = draw(&mut Journal::begin(&self.journal)?, wanted.transition, now)?;
@@ -163,7 +166,7 @@ impl Alone {
             transition: wanted.transition.clone(),
             until,
         };
-        let names = output::joined(&targets);
+        let names = glass::all_of(&targets);
         let who = match needed {
             1 => format!("you open it alone, as one who owns {names} or is a senior"),
             n => format!("{n} people who own {names} or are seniors open it, you the first"),

@@ -105,7 +105,15 @@ impl Judge<'_> {
             .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
             .about(&change));
         }
-        let refused = Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
+        let mut refused = Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()));
+        // A refusal is not worth another error.
+        if let Some(change) = self.amended(&targets).unwrap_or_default() {
+            let short = change.short();
+            refused = refused
+                .note(format!("change {short} is open, of the same branch and author; if this is it, amended, make it its next revision:"))
+                .command(format!("countersign revise {short} {}", self.push.range(head)));
+        }
+        let refused = refused
             .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
             .command(self.propose(head, &targets)?);
         Ok(match self.rollback_instead(&targets) {
@@ -117,15 +125,10 @@ impl Judge<'_> {
 
     /// That one signature brings back what ran before, where the push takes exactly the last landing back.
     fn rollback_instead(&self, targets: &BTreeSet<Target>) -> Result<Option<String>, GateError> {
-        let (Push { repository, gate, branch, old, new, .. }, now) = (self.push, (self.clock)());
-        let range = Range {
-            repository: gate.config().repository.clone(),
-            branch: branch.branch.clone(),
-            base: old.clone(),
-            head: new.clone(),
-        };
-        let Ok((facts, names)) = facts::facts(*repository, &range, &random::nonce()) else { return Ok(None) };
-        let Range { repository, branch, base, head } = range;
+        let (Push { gate, branch, old, new, .. }, now) = (self.push, (self.clock)());
+        let Some((facts, names)) = self.facts() else { return Ok(None) };
+        let (repository, branch) = (gate.config().repository.clone(), branch.branch.clone());
+        let (base, head) = (old.clone(), new.clone());
         let subject = Subject::Git(GitSubject { repository, branch, base, head, delta: facts.delta });
         let (documents, by) = (Documents::default(), gate.config().actor()?);
         let preview = Preview::of(Kind::Code, targets.clone(), documents, subject, Some((facts, names)))?;
@@ -138,6 +141,40 @@ impl Judge<'_> {
     fn propose(&self, head: &Oid, targets: &BTreeSet<Target>) -> Result<String, GateError> {
         let documents = documents_asked(&*self.desk.governance()?, targets, Kind::Code, (self.clock)());
         Ok(self.push.propose(head, targets, &documents))
+    }
+
+    /// The newest open change of this branch, by who made these commits, that begins where the push does or touches the same.
+    fn amended(&self, targets: &BTreeSet<Target>) -> Result<Option<ChangeId>, GateError> {
+        let Some((facts, names)) = self.facts() else { return Ok(None) };
+        let mails: BTreeSet<&str> = names.people.values().map(|who| who.mail.as_str()).collect();
+        let touched: BTreeSet<&str> = facts.paths.iter().map(|touched| touched.path.as_str()).collect();
+        let is_it = |change: &Change| {
+            let of_here = git_subject(change).filter(|subject| {
+                subject.repository == self.push.gate.config().repository && subject.branch == self.push.branch.branch
+            });
+            let (Some(subject), Some(revision)) = (of_here, change.current()) else { return false };
+            let same_paths = || revision.paths.iter().flatten().any(|path| touched.contains(path.path.as_str()));
+            change.status.is_open()
+                && revision.named.values().any(|who| mails.contains(who.mail.as_str()))
+                && (subject.base == self.push.old || same_paths())
+        };
+        let mut found: Vec<Change> = Vec::new();
+        for target in targets {
+            found.extend(self.desk.open_on(target)?.into_iter().filter(is_it));
+        }
+        Ok(found.into_iter().max_by_key(|change| change.proposed_at).map(|change| change.id))
+    }
+
+    /// What the push brings, where that can be told.
+    fn facts(&self) -> Option<(GitFacts, Identities)> {
+        let Push { repository, gate, branch, old, new, .. } = self.push;
+        let range = Range {
+            repository: gate.config().repository.clone(),
+            branch: branch.branch.clone(),
+            base: old.clone(),
+            head: new.clone(),
+        };
+        facts::facts(*repository, &range, &random::nonce()).ok()
     }
 
     /// A change that was proposed at a commit from which the push went on.

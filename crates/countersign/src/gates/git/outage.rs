@@ -4,7 +4,12 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{glass::GLASS_SECS, ids::ChangeId, refusal::Refusal, subject::Transition};
+use countersign_core::{
+    glass::{GLASS_SECS, all_of},
+    ids::ChangeId,
+    refusal::Refusal,
+    subject::Transition,
+};
 use countersign_ledger::{Envelope, Time};
 use serde::Serialize;
 
@@ -206,8 +211,7 @@ fn lines(
         transition: transition.clone(),
         until,
     };
-    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    let names = names.join(", ");
+    let names = all_of(&targets);
     let who = match needed {
         1 => format!("one person who owns {names} or is a senior opens it"),
         n => format!("{n} people who own {names} or are seniors open it"),
