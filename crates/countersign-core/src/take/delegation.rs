@@ -112,7 +112,8 @@ pub(crate) fn idle(state: &State, change: &Change, snapshot: &Snapshot, now: Tim
             counting.iter().filter(|view| view.by == approval.by).flat_map(|view| &view.delegated).collect();
         let counts = counting.iter().any(|view| view.by == approval.by);
         let of_it = Some(approval.revision) == change.current_ref() || change.may_carry(approval);
-        let record = state.person(&approval.by)?.filter(|_| counts && of_it);
+        // Of whoever does not count a part of the log need not have the stream.
+        let record = if counts && of_it { state.person(&approval.by)? } else { None };
         for known in
             record.into_iter().flat_map(|record| approval.delegated.keys().filter_map(|one| record.delegation(one)))
         {

@@ -32,7 +32,11 @@ fn one_night_and_the_day_after() {
     }
     lands(&town, "checkout/production", "checkout/timeout", "30\n", &[&town.grace]);
     let bad = lands(&town, "checkout/production", "checkout/timeout", "0\n", &[&town.grace]);
-    // Three in the morning. Ada is on holiday, grace sleeps; linus owns it, and is alone.
+    // Ada goes on holiday.
+    let back: String = countersign::clock::now().plus_secs(7 * 24 * 60 * 60).to_string().chars().take(10).collect();
+    let away = town.ada.say("shop", &format!("away --until {back}"));
+    assert_eq!(away.status, 0, "{away}");
+    // Three in the morning. Grace sleeps; linus owns it, and is alone.
     town.later(12);
     let rolled = town.linus.say("shop", "rollback checkout/production --git work --why every-order-fails");
     assert!(rolled.status == 0 && said(&rolled).contains(&bad[..12]), "{rolled}");
@@ -47,6 +51,29 @@ fn one_night_and_the_day_after() {
     assert_eq!(own.status, 3, "{own}");
     let answered = town.grace.say("shop", &format!("review {found} --answer as-it-was-before"));
     assert_eq!(answered.status, 0, "{answered}");
+    // She freezes all of it on her one signature: what is approved waits, and only the fix goes.
+    let freeze = "--format json freeze --all --for 6h --why every-order-fails --may-pass incident";
+    let frozen = town.grace.say("shop", freeze);
+    assert_eq!(frozen.status, 0, "{frozen}");
+    town.linus.commit("search/limit", "15\n");
+    let waits = town.linus.propose(&town.shop, "search/production", "main");
+    assert_eq!(town.mallory.say("shop", &format!("approve {waits}")).status, 0);
+    town.linus.push(&town.shop, "main").is_refused("frozen");
+    town.linus.drops();
+    town.linus.commit("checkout/timeout", "31\n");
+    let documents =
+        ["--rollback", "git revert, then push again", "--tests", "load test 4712", "--incident", "INC-4711"];
+    let fix = town.linus.propose_with(&town.shop, "checkout/production", "main", &documents);
+    // Whoever is away signs nothing that counts.
+    let absent = town.ada.say("shop", &format!("approve {fix}"));
+    assert!(absent.status != 0 && said(&absent).contains("away"), "{absent}");
+    assert_eq!(town.grace.say("shop", &format!("approve {fix}")).status, 0);
+    town.linus.push(&town.shop, "main").passes();
+    town.linus.sees("shop", &fix, "applied");
+    let freeze = frozen.json()["freeze"].as_str().unwrap().to_owned();
+    let listed = town.grace.say("shop", &format!("freezes {freeze}"));
+    assert!(listed.stdout.contains(&fix[..12]), "{listed}");
+    assert_eq!(town.grace.say("shop", &format!("lift {freeze}")).status, 0);
     // The server dies, and tier 1 burns: two people open its gate, one does not, and nobody else does.
     town.linus.commit("payments/retries", "9\n");
     town.mallory.pulls();

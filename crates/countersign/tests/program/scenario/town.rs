@@ -329,6 +329,11 @@ impl Machine {
         self.git("work", &["pull", "--quiet", "--rebase", "origin", "main"]);
     }
 
+    /// Leaves away what was committed here and not pushed.
+    pub fn drops(&self) {
+        self.git("work", &["reset", "--quiet", "--hard", "origin/main"]);
+    }
+
     /// What somebody committed and has not pushed, by way of a bundle in the mail.
     pub fn is_sent_the_commits_of(&self, other: &Self) {
         other.git("work", &["bundle", "create", "--quiet", "../commits", "origin/main..HEAD"]);
