@@ -43,9 +43,10 @@ impl State {
     }
 }
 
-/// Whose change it is, and by whose approvals it landed.
+/// Whose change it is by what they signed, and by whose approvals it landed: names and mails may be erased, and what is kept does not depend on
+/// when.
 fn people(governance: &Governance, change: &Change, permit: &PermitRecord) -> (BTreeSet<ActorId>, BTreeSet<ActorId>) {
-    let hands = take::contributors(governance, change).but_claimed();
+    let hands = take::signed_hands(governance, change);
     let used = |approval: &&ApprovalRecord| {
         let of_it = approval.revision == permit.revision || change.may_carry(approval);
         of_it && approval.at <= permit.issued_at && !hands.contains(&approval.by)
