@@ -147,7 +147,12 @@ fn a_suspended_key_opens_no_apply_gate_without_the_log() {
     outage.sign("dave", "fix.json", &["--cosign", "glass.json"]).done();
     let handed = outage.world.stage.run(&format!("gate stop --apply --statement {kept}"));
     assert_eq!(handed.status, 0, "{handed}");
-    outage.run_fix("carol", "payments/production", "glass.json").is_refused(3, "key-revoked");
+    let refused = outage.run_fix("carol", "payments/production", "glass.json");
+    refused.is_refused(3, "glass-people");
+    assert!(
+        refused.stderr.contains("a signature does not count") && refused.stderr.contains("was revoked by bob"),
+        "{refused}"
+    );
 }
 
 /// A change that this machine's copy of the log has is named, and keeps its id.

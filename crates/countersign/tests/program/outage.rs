@@ -131,6 +131,21 @@ fn cutting_the_gates_network_gains_nothing() {
     below.world.push(&["HEAD:main"]).passes();
 }
 
+/// A commit that changes nothing, or a merge that takes nothing over, brings history that nobody approved.
+#[test]
+fn what_changes_nothing_does_not_land_in_an_outage_either() {
+    let outage = Outage::search();
+    outage.world.git(&["checkout", "--quiet", "-B", "nothing", "origin/main"]);
+    outage.world.git(&["commit", "--quiet", "--allow-empty", "-m", "nothing"]);
+    assert!(!outage.world.push(&["HEAD:main"]).passed);
+    outage.world.git(&["checkout", "--quiet", "-B", "hidden", "origin/main"]);
+    outage.world.write("search/limit", "666\n");
+    outage.world.commit("hidden");
+    outage.world.git(&["checkout", "--quiet", "-B", "ours", "origin/main"]);
+    outage.world.git(&["merge", "--quiet", "--no-ff", "-s", "ours", "-m", "nothing", "hidden"]);
+    assert!(!outage.world.push(&["HEAD:main"]).passed);
+}
+
 /// What happened is a fact, whatever the gate's clock said: nobody is accused of it.
 #[test]
 fn what_a_gate_lands_by_a_clock_that_is_ahead_is_told_all_the_same() {

@@ -168,7 +168,11 @@ fn a_refused_rollback_names_the_glass_and_what_rules_ask_to_be_said() {
         world.approve(who, &change);
     }
     world.push(&["HEAD:main"]).passes();
+
     world.git(&["fetch", "--quiet", "origin"]);
+    for (key, value) in [("user.name", "Dave"), ("user.email", "dave@example.com")] {
+        world.git(&["config", key, value]);
+    }
     let refused = world.say("dave", &[&["rollback", "payments/production", "--git", "work"][..], &WHY].concat());
     refused.is_refused(3, "no-rollback");
     let hint = hint_of(&refused);

@@ -148,7 +148,8 @@ fn open<'a>(
         }
     }
     // What a bundle tells against this content counts for whatever else brings it.
-    if !search.missing.is_empty() && search.why_not.is_none() {
+    // What reaches nothing needs a change all the same: its history would come without anybody's word.
+    if (!search.missing.is_empty() || search.opened.is_empty()) && search.why_not.is_none() {
         match by_copy(judge, targets, &carried.brings, latest) {
             Ok((age, changes)) => {
                 for change in changes {
@@ -162,6 +163,10 @@ fn open<'a>(
         }
     }
     let Search { missing, opened, why_not } = search;
+    if opened.is_empty() {
+        let nothing = || Refused::new("no-change", "nothing that is approved brings what is pushed").into();
+        return Err(why_not.unwrap_or_else(nothing));
+    }
     match why_not.filter(|_| !missing.is_empty()) {
         Some(error) => Err(error),
         None => {
