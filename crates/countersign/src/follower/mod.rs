@@ -324,7 +324,7 @@ impl Follower {
                 return Err(FollowError::Short { place, found: intake.size(), expected: checkpoint.size });
             };
             if let (true, Some(Ok(entry))) = (place == before, shown.entries.first()) {
-                self.sight(entry.leaf.admitted_at)?;
+                self.sight(entry.leaf.admitted_at, waits.unwrap_or_default())?;
             }
             match self.take(&mut intake, source, &mut shown, &signed, now).await {
                 Ok(()) => {}
@@ -345,9 +345,7 @@ impl Follower {
         for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
             self.reaches(source, must, &signed).await?;
         }
-        if new > 0 {
-            self.distrust(waits.unwrap_or_default()).await?;
-        }
+        self.distrust().await?;
         let cosigned = self.vouched_for(source, [Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();

@@ -21,6 +21,9 @@ const SIGHTED: &str = "sighted.json";
 #[serde(deny_unknown_fields)]
 struct Sighted {
     sights: Sights,
+    /// How long what loosens waited, the longest of it while something was seen late.
+    #[serde(default)]
+    wait_secs: u32,
     /// Until then what was published since has not waited as it should have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
@@ -56,12 +59,13 @@ impl Follower {
     }
 
     /// Looks at the first of the leaves that are new, before any of them counts.
-    pub(super) fn sight(&self, first: Time) -> Result<(), FollowError> {
+    pub(super) fn sight(&self, first: Time, wait_secs: u32) -> Result<(), FollowError> {
         let Some(followed) = Self::followed_in(self.folder()) else { return Ok(()) };
         let mut sighted = Sighted::read(self.folder())?;
         if !sighted.sights.first_of(first, followed) {
             return Ok(());
         }
+        sighted.wait_secs = sighted.wait_secs.max(wait_secs);
         tracing::warn!(
             dated = %first, %followed,
             "the log dates leaves before this copy last followed it, which did not have them then: what waits is counted from then"
@@ -69,14 +73,13 @@ impl Follower {
         sighted.write(self.folder())
     }
 
-    /// Looks at what was published since: by what headers say it has waited long enough. `wait_secs` is how long what loosens waited before
-    /// that.
-    pub(super) async fn distrust(&self, wait_secs: u32) -> Result<(), FollowError> {
+    /// Looks at what was published since: by what headers say it has waited long enough.
+    pub(super) async fn distrust(&self) -> Result<(), FollowError> {
         let mut sighted = Sighted::read(self.folder())?;
         if sighted.sights.is_empty() {
             return Ok(());
         }
-        let mut until = sighted.until;
+        let (mut until, wait_secs) = (sighted.until, sighted.wait_secs);
         for (at, change) in self.publications().await? {
             let since = sighted.sights.iter().filter(|sight| sight.from <= at);
             let ends = since.map(|sight| sight.not_before.plus_secs(wait_secs.into())).filter(|end| at < *end).max();

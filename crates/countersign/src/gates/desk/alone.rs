@@ -73,6 +73,11 @@ impl Desk {
                 format!("{what}; alone it decides on tier {tier} by what is {} old at the most", span(limit)),
             )
         };
+        // What was read of a log that broke off, and hashes to no checkpoint yet, may be no part of it.
+        let head = self.runtime.block_on(self.follower.store().head()).map_err(|e| self.follower.failed(e))?;
+        if head.size > head.noted {
+            return Err(too_old("the last time it followed the log, that broke off".to_owned()).into());
+        }
         let followed = Follower::followed_in(self.follower.folder());
         let Some(followed) = followed else { return Err(too_old("it has never followed the log".to_owned()).into()) };
         let age = latest.secs_since(followed);
@@ -120,7 +125,9 @@ impl Desk {
     /// What lands by this gate, or has landed, and the log does not tell of yet, as it bears on a change.
     pub(super) fn foresee_under_way(&self, state: &mut State, change: &Change, now: Time) -> Result<(), DeskError> {
         for id in self.under_way.iter().filter(|id| **id != change.id) {
-            if let Some(landing) = self.change(id)?.or_else(|| self.carried.get(id).cloned()) {
+            // By what it landed; the copy may have an earlier revision of it.
+            let carried = self.carried.get(id).cloned();
+            if let Some(landing) = carried.map_or_else(|| self.change(id), |carried| Ok(Some(carried)))? {
                 state.foresee_landing(&landing, change, now);
             }
         }

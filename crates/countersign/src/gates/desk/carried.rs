@@ -67,7 +67,8 @@ impl Desk {
         })?;
         let evidence = &bundle.evidence;
         let instead = "or break the glass";
-        let Whole { mut state, change, size } = whole(&trust, evidence, &bundle.change, latest, instead)?;
+        let Whole { state, change, size } = whole(&trust, evidence, &bundle.change, latest, instead)?;
+        let mut state = state.seen_by(self.follower.sights()?);
         let (ours, theirs) = (self.runtime.block_on(self.follower.epoch())?, state.governance.record.header_epoch());
         if ours != theirs {
             return Err(Refusal::forbidden(
@@ -117,9 +118,16 @@ impl Desk {
 
     /// What a bundle tells of a change that landed by this gate and that its copy does not have: it counts for what may land beside it.
     pub fn knows_by_bundle(&mut self, bundle: &Bundle, latest: Time) -> Result<(), DeskError> {
-        if self.under_way.contains(&bundle.change) && self.change(&bundle.change)?.is_none() {
-            let change = self.carried(bundle, latest)?.change;
-            self.carried.insert(change.id.clone(), change);
+        if !self.under_way.contains(&bundle.change) {
+            return Ok(());
+        }
+        match self.carried(bundle, latest) {
+            Ok(Carried { change, .. }) => drop(self.carried.insert(change.id.clone(), change)),
+            // The copy knows more.
+            Err(DeskError::Refused(refusal)) if refusal.code == "bundle-older" => {}
+            // The copy has it, as it landed or as it stood.
+            Err(_) if self.change(&bundle.change)?.is_some() => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -196,6 +204,7 @@ impl Desk {
 
     /// What the rules say of it, by the bundle.
     pub fn judge_carried(&self, carried: &Carried, latest: Time) -> Result<(), DeskError> {
+        self.has_waited(latest)?;
         let Carried { state, change, snapshot, handed, .. } = carried;
         may_land_alone(change, &self.gate)?;
         let decision = decide::decide(&state.governance.rules, snapshot, latest);

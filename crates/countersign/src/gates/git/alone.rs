@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     change::Change,
-    ids::Target,
+    ids::{ChangeId, Target},
     permit::span,
     subject::{GitTransition, Transition},
 };
@@ -139,18 +139,24 @@ fn open<'a>(
 ) -> Result<Vec<Opened<'a>>, GateError> {
     let mut search = Search { missing: targets.clone(), opened: Vec::new(), why_not: None };
     for Brings { bundle, carried } in &carried.brings {
+        if let Ok(carried) = carried
+            && carried.change.standing_rejections().next().is_some()
+        {
+            judge.desk.judge_carried(carried, latest).map_err(|error| judge.refused(&carried.change, error))?;
+        }
         match carried {
             Ok(carried) if search.wants(&carried.change) => {
                 search.add(by_bundle(judge, targets, bundle, carried, latest));
             }
             Ok(_) => {}
-            Err(refused) => search.add(Err(refused.clone().into())),
+            // What stops this content does so whatever else brings it.
+            Err(refused) => return Err(refused.clone().into()),
         }
     }
     // What a bundle tells against this content counts for whatever else brings it.
     // What reaches nothing needs a change all the same: its history would come without anybody's word.
     if (!search.missing.is_empty() || search.opened.is_empty()) && search.why_not.is_none() {
-        match by_copy(judge, targets, &carried.brings, latest) {
+        match by_copy(judge, targets, &carried.told, latest) {
             Ok((age, changes)) => {
                 for change in changes {
                     if search.wants(&change) {
@@ -205,12 +211,12 @@ impl<'a> Search<'a> {
 fn by_copy(
     judge: &Judge<'_>,
     targets: &BTreeSet<Target>,
-    carried: &[Brings],
+    told: &BTreeSet<ChangeId>,
     latest: Time,
 ) -> Result<(i64, Vec<Change>), GateError> {
     let age = judge.desk.may_decide_alone(targets, latest).map_err(refused)?;
     let mut changes = judge.find()?.changes;
-    changes.retain(|change| carried.iter().all(|it| it.bundle.change != change.id));
+    changes.retain(|change| !told.contains(&change.id));
     Ok((age, changes))
 }
 

@@ -2,12 +2,14 @@
 //! lie beside its journal until it follows the log again, which knows more.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
     change::Change,
+    ids::ChangeId,
     permit::span,
     refusal::Refusal,
     subject::{GitSubject, Subject},
@@ -82,13 +84,16 @@ fn stops(error: &DeskError) -> bool {
     }
 }
 
+/// Of how many leaves it is.
+fn leaves(gate: &GitGate, bundle: &Bundle) -> u64 {
+    let note = SignedCheckpoint::open(&bundle.evidence.checkpoint, &gate.trust.log_key).ok();
+    note.map_or(0, |note| note.checkpoint().size)
+}
+
 fn keep(gate: &GitGate, bundle: &Bundle) -> Result<(), GateError> {
     let folder = folder(gate);
     let path = folder.join(format!("{}.tar", bundle.change.as_str()));
-    let size = |bundle: &Bundle| {
-        let note = SignedCheckpoint::open(&bundle.evidence.checkpoint, &gate.trust.log_key).ok();
-        note.map_or(0, |note| note.checkpoint().size)
-    };
+    let size = |bundle: &Bundle| leaves(gate, bundle);
     // Whoever brings an earlier one takes nothing back of what a later one told.
     if let Some(before) = bundle::read(&path).ok().filter(|before| size(before) > size(bundle)) {
         return Err(Refusal::forbidden(
@@ -128,6 +133,8 @@ pub(super) struct Brings {
 #[derive(Default)]
 pub(super) struct Found {
     pub brings: Vec<Brings>,
+    /// Of which changes a bundle says what is known, whatever it brings: the copy is not asked.
+    pub told: BTreeSet<ChangeId>,
     /// Their blobs.
     pub brought: Brought,
     /// Why it is unknown what another one is about, of a change that the copy does not have.
@@ -155,6 +162,7 @@ pub(super) fn bringing(
         if matches!(&carried, Err(DeskError::Refused(refusal)) if refusal.code == "bundle-older") {
             continue;
         }
+        found.told.insert(bundle.change.clone());
         let change = carried.as_ref().map_or(known.as_ref(), |carried| Some(&carried.change));
         let is_it = |subject: &GitSubject| {
             subject.repository == gate.config.repository && subject.branch == branch && subject.delta == *delta
@@ -180,9 +188,13 @@ pub(super) fn bringing(
     Ok(found)
 }
 
-/// The log is followed again, and says more than any of them.
-pub(super) fn forget(gate: &GitGate) -> Result<(), GateError> {
+/// The log is followed again, and says more than those that are no longer than what was followed. One that is longer says more than
+/// a log that was shown standing still.
+pub(super) fn forget(gate: &GitGate, followed: u64) -> Result<(), GateError> {
     for path in kept(gate)? {
+        if bundle::read(&path).is_ok_and(|bundle| leaves(gate, &bundle) > followed) {
+            continue;
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&path, &error).into()),
             Ok(()) | Err(_) => {}

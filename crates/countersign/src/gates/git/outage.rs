@@ -262,7 +262,7 @@ impl NotTaken {
 /// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
 pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<Vec<NotTaken>, GateError> {
     let kept = kept(gate);
-    carried::forget(gate)?;
+    carried::forget(gate, desk.leaves()?)?;
     let mut not_taken = alone::hand_on(gate, desk, now)?;
     drill::hand_on(gate, desk)?;
     for (glass, why) in desk.hand_on_glass(&kept)? {
