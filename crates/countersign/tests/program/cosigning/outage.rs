@@ -122,6 +122,29 @@ fn a_bundle_that_hides_a_stop_opens_no_gate_in_an_outage() {
     assert!(said.contains("[log-moved]"), "{said}");
 }
 
+/// The copy has it approved as it was; the bundle says that something else took its place.
+#[test]
+fn a_revision_that_a_bundle_says_was_replaced_lands_by_no_copy_in_an_outage() {
+    let outage = Outage::new();
+    let world = &outage.world;
+    // As if the gate had followed until the first was approved.
+    reaches_again(world);
+    world.until_cosigned("trust.json");
+    world.gate_must(&["gate", "sync", "shop.git"]);
+    cut_off(world);
+    world.git("work", &["branch", "--quiet", "replaced"]);
+    world.git("work", &["reset", "--quiet", "--hard", "HEAD~1"]);
+    world.commit("9");
+    let range = ["--git", "work", "--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD"];
+    world.must(&[&["--key", "ada", "revise", &outage.change][..], &range].concat());
+    world.must(&["--key", "grace", "approve", &outage.change, "--git", "work"]);
+    outage.bundle("change.bundle");
+    assert_eq!(outage.hand_over("change.bundle").status, 0);
+    let push = |what: &str| world.git_output("work", &["push", "--quiet", "origin", what]);
+    assert!(!push("replaced:main").status.success());
+    assert!(push("main:main").status.success());
+}
+
 #[test]
 fn a_bundle_without_a_quorum_or_too_old_opens_no_gate_in_an_outage() {
     let outage = Outage::new();
