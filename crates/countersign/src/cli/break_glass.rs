@@ -347,7 +347,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     let purpose = Purpose { incident: args.incident.clone(), ..Purpose::default() };
     lines.extend(over::of_known_calendars(known.as_deref(), &drawn.targets, kind, &purpose));
     lines.push(format!("until {}, {}", drawn.until, once(&drawn.transition)));
-    lines.extend(over::not_entitled(known.as_deref(), &me, &drawn.targets));
+    lines.extend(signers::not_entitled(&me, &drawn.targets, known.as_deref(), now));
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
     let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
@@ -564,7 +564,6 @@ fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
     let mut lines = words(&glass)?;
     lines.extend(over::of_known_calendars_by(known.as_deref(), &glass)?);
     lines.extend(propose::describe(&computed));
-    lines.extend(over::not_entitled(known.as_deref(), &me, &glass.says()?.targets));
     tell(&me, &hand, &lines, Some(&looked));
     confirm(args)?;
     let mut signatures = glass.said.envelope.signatures().to_vec();

@@ -1,10 +1,9 @@
-//! What breaking the glass goes over, as it is shown before it is signed, and whether who signs counts.
+//! What breaking the glass goes over, as it is shown before it is signed.
 
 use std::collections::BTreeSet;
 
 use countersign_core::{
     calendar::Use,
-    glass::{all_of, entitled, is_entitled},
     governance::Governance,
     ids::{ActorId, Target},
     kind::{Kind, Purpose},
@@ -13,11 +12,7 @@ use countersign_core::{
 };
 use countersign_ledger::Digest;
 
-use super::super::{
-    error::CliError,
-    freeze,
-    output::{self, joined},
-};
+use super::super::{error::CliError, freeze, output::joined};
 use crate::{clock, gates::glass::Glass, reading::Reading};
 
 /// Whose rejection it says that it goes over, checked: a slip would look as if it were named. A rejection that only a gate was handed
@@ -108,22 +103,4 @@ pub fn of_known_calendars_by(known: Option<&Governance>, glass: &Glass) -> Resul
         _ => (Kind::Code, Purpose { incident: said.incident.clone(), ..Purpose::default() }),
     };
     Ok(of_known_calendars(known, &said.targets, kind, &purpose))
-}
-
-/// That somebody's signature counts for nothing, as far as this machine knows, and whose does.
-pub fn not_entitled(known: Option<&Governance>, me: &ActorId, targets: &BTreeSet<Target>) -> Option<String> {
-    let (known, now) = (known?, clock::now());
-    if targets.iter().all(|target| is_entitled(known, me, target, now)) {
-        return None;
-    }
-    let who = entitled(known, targets, now);
-    let who = match who.is_empty() {
-        true => "nobody does for all of it: push what belongs to each apart".to_owned(),
-        false => format!("whose does: {}", output::list(&who)),
-    };
-    Some(format!(
-        "as far as this machine knows, the signature of {me} opens nothing: {me} neither owns {}, nor is on call for it, nor is a senior; \
-         {who}",
-        all_of(targets)
-    ))
 }

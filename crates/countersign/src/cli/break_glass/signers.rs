@@ -46,23 +46,43 @@ pub fn counting<'a>(
     people.iter().partition(|person| targets.iter().all(|target| glass::is_entitled(known, person, target, now)))
 }
 
-/// Whoever is not entitled is told so before they sign: their signature would count for nothing.
+/// Whoever is not entitled is told so before they sign what another has signed: their signature would count for nothing.
 pub fn is_entitled(
     me: &ActorId,
     targets: &BTreeSet<Target>,
     known: Option<&Governance>,
     now: Time,
 ) -> Result<(), CliError> {
-    let (_, others) = counting(&BTreeSet::from([me]), targets, known, now);
-    let (Some(known), false) = (known, others.is_empty()) else { return Ok(()) };
+    match why_not(me, targets, known, now) {
+        Some((why, who)) => {
+            Err(CliError::refused("not-entitled", format!("nothing was signed: {why}"))
+                .hint(format!("whose does: {who}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The same of whoever signs first, in a line: the gate may know of somebody whom this machine does not.
+pub fn not_entitled(me: &ActorId, targets: &BTreeSet<Target>, known: Option<&Governance>, now: Time) -> Option<String> {
+    let (why, who) = why_not(me, targets, known, now)?;
+    Some(format!("as far as this machine knows, the signature of {me} opens nothing: {why}; whose does: {who}"))
+}
+
+/// Why somebody's signature counts for nothing, as far as this machine knows, and whose does count.
+fn why_not(
+    me: &ActorId,
+    targets: &BTreeSet<Target>,
+    known: Option<&Governance>,
+    now: Time,
+) -> Option<(String, String)> {
+    let (known, (_, others)) = (known?, counting(&BTreeSet::from([me]), targets, known, now));
+    if others.is_empty() {
+        return None;
+    }
     let who = glass::entitled(known, targets, now);
-    let targets = output::joined(targets);
-    Err(CliError::refused(
-        "not-entitled",
-        format!("nothing was signed: {me} neither owns {targets}, nor is on call for it, nor is a senior"),
-    )
-    .hint(match who.is_empty() {
-        true => "nobody is entitled for all of it".to_owned(),
-        false => format!("let one of these sign: {}", output::list(&who)),
-    }))
+    let who = match who.is_empty() {
+        true => "nobody's, for all of it: push what belongs to each apart".to_owned(),
+        false => output::list(&who),
+    };
+    Some((format!("{me} neither owns {}, nor is on call for it, nor is a senior", glass::all_of(targets)), who))
 }

@@ -235,7 +235,6 @@ impl Desk {
         broken: &Broken,
         now: Time,
     ) -> Result<Opening, DeskError> {
-        self.has_waited(now)?;
         if broken.nonce.is_some() && broken.nonce != self.drawn {
             return Err(Refusal::forbidden(
                 "another-nonce",

@@ -6,7 +6,8 @@ use countersign_ledger::Time;
 use super::{Desk, DeskError};
 
 impl Desk {
-    /// What governs here was loosened only after the wait that it takes, by what this gate itself saw of time.
+    /// What governs here was loosened only after the wait that it takes, by what this gate itself saw of time. Broken glass does not ask: it is
+    /// people's word, and somebody looks at it.
     pub(super) fn has_waited(&self, now: Time) -> Result<(), DeskError> {
         match self.follower.distrusts_until()? {
             Some(until) if now < until => Err(Refusal::conflict(

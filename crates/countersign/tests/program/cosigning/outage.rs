@@ -9,13 +9,19 @@ struct Outage {
     _cosigner: Cosigner,
 }
 
+/// A repository behind a gate that asks one cosigner.
+fn guarded() -> (World, Cosigner) {
+    let one = free_address();
+    let world = World::new(&[&one]);
+    let mut first = world.cosigner("one", &one, &world.url());
+    world.trust("trust.json", 1, &mut [&mut first]);
+    world.repository("trust.json");
+    (world, first)
+}
+
 impl Outage {
     fn new() -> Self {
-        let one = free_address();
-        let world = World::new(&[&one]);
-        let mut first = world.cosigner("one", &one, &world.url());
-        world.trust("trust.json", 1, &mut [&mut first]);
-        world.repository("trust.json");
+        let (world, first) = guarded();
         world.until_cosigned("trust.json");
         world.gate_must(&["gate", "sync", "shop.git"]);
         world.commit("8");
@@ -187,11 +193,7 @@ fn a_stop_that_a_gate_was_handed_counts_over_a_bundle() {
 /// Where cosigners are named it is their time that counts, and not when the gate says that it followed.
 #[test]
 fn a_gate_with_cosigners_decides_alone_as_long_as_they_vouched_lately() {
-    let one = free_address();
-    let mut world = World::new(&[&one]);
-    let mut first = world.cosigner("one", &one, &world.url());
-    world.trust("trust.json", 1, &mut [&mut first]);
-    world.repository("trust.json");
+    let (mut world, mut first) = guarded();
     world.commit("8");
     world.approved();
     world.until_cosigned("trust.json");
@@ -207,11 +209,7 @@ fn a_gate_with_cosigners_decides_alone_as_long_as_they_vouched_lately() {
 
 #[test]
 fn a_gate_with_cosigners_that_are_fresh_decides_alone() {
-    let one = free_address();
-    let mut world = World::new(&[&one]);
-    let mut first = world.cosigner("one", &one, &world.url());
-    world.trust("trust.json", 1, &mut [&mut first]);
-    world.repository("trust.json");
+    let (mut world, _cosigner) = guarded();
     world.commit("8");
     let change = world.approved();
     world.until_cosigned("trust.json");
